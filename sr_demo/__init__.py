@@ -53,11 +53,12 @@ def upscale(
             point in [0, 1].
         approach: `ID` or `ID:CHECKPOINT`, such as `rdn` or `hat:imagenet`.
         precision: Number format of the network: `auto`, `fp32`, `bf16`, `fp16` or `int8`.
-        download: Whether a large download is agreed to, where the checkpoint needs one.
-        size: Of the result: a factor from 1 to 8, or a text such as "1920 wide", "1080 high" or "30x20cm@300" (print);
-            None for that of the approach, which is 4 times for most.
-        mask: An image of any size that is white where nothing may be invented; for approaches that invent detail.
-        options: The approach's own options, such as `scale=3.3` for `liif`.
+        download: Allow a large download if the checkpoint needs one.
+        size: Size of the result: a factor from 1 to 8, or a text such as "1920 wide", "1080 high" or "30x20cm@300"
+            (print); None uses the scale of the approach, 4 for most.
+        mask: Mask image of any size; white marks the regions where no detail may be invented. For approaches that invent
+            detail.
+        options: Options of the approach, such as `scale=3.3` for `liif`.
 
     Returns:
         The result. Its `rgb` is (height, width, 3) float32 in [0, 1], its `save(path)` writes a PNG, and its `sizing` says
@@ -85,10 +86,10 @@ def compare(
     Args:
         image: See `upscale`.
         names: `ID` or `ID:CHECKPOINT` of each approach.
-        reference: The HR image that the results are scored against, as large as they are; None leaves out the scores that
-            need one.
-        size: Of the results: see `upscale`.
-        report: Where to write an HTML page that shows input and results, which opens without a network; None for no page.
+        reference: HR image of the same size as the results, against which they are scored; None omits the scores that
+            need a reference.
+        size: Size of the results; see `upscale`.
+        report: Path of a self-contained HTML page to write, with input and results; None writes no page.
 
     Returns:
         The results by name, in the order of `names`.
@@ -123,7 +124,7 @@ def evaluate(
         hr: Folder of HR images (references).
         lr: Folder of LR images of the same names; None computes them by antialiased bicubic downscaling.
         names: `ID` or `ID:CHECKPOINT` of each approach.
-        scale: Whole number up to 8; None is that of each approach.
+        scale: Integer scale up to 8; None uses the scale of each approach.
 
     Returns:
         One row for each approach, with the keys of `evaluate --json`: mean scores (PSNR in dB), median seconds.
@@ -147,7 +148,7 @@ def evaluate(
 
 @cache
 def _runner() -> Runner:
-    """The runner of this process: networks stay loaded between calls."""
+    """Return the runner of this process; networks stay loaded between calls."""
     from sr_demo.inference.runner import Runner
 
     return Runner()

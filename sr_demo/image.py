@@ -1,4 +1,4 @@
-"""The image convention, and the only place where image files are read and written."""
+"""The image convention, and the only module that reads and writes image files."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ Image = NDArray[np.float32]
 """(H, W, 3) float32 RGB in [0, 1], finite, read-only."""
 
 Pixels: TypeAlias = Image | NDArray[np.uint8]
-"""An `Image`, or the levels of 0..255 that it is rounded to, as large results hold it: see `inference/large_results.py`.
-`unit`, `quantize`, `bt601_luma` and `resize` take both; do not compute with levels themselves."""
+"""An `Image`, or its values rounded to levels of 0..255, as in large results (see `inference/large_results.py`).
+`unit`, `quantize`, `bt601_luma` and `resize` accept both; do not compute with levels directly."""
 
 BT601 = (0.299, 0.587, 0.114)
-"""Luma weights of R, G and B (ITU-R BT.601, section 2.5.1). They add up to 1: gray stays as it is."""
+"""Luma weights of R, G and B (ITU-R BT.601, section 2.5.1). They sum to 1, so that gray values are unchanged."""
 
 _BLEED_AT_ONCE, _BLEED_ROWS = 8 * 2**20, 256
-"""Pixels of one part of an image whose hidden colours are filled in, and rows that it sees beyond its edges."""
+"""Number of pixels whose hidden colours are filled in at once, and rows that are read beyond them."""
 
 
 class Size(NamedTuple):
-    """Height and width in pixels: every pair of the two in this program has this order."""
+    """Height and width in pixels; all such pairs in this program have this order."""
 
     height: int
     width: int
@@ -82,31 +82,31 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageData:
-    """An image, and what to keep of its file when a result is written."""
+    """An image, with the properties of its file that results keep."""
 
     pixels: Pixels
-    """(H, W, 3) float32 in [0, 1], finite, read-only; of large results levels of 0..255. Values as in the file: `icc` says
-    which colours they mean."""
+    """(H, W, 3) float32 in [0, 1], finite, read-only; levels of 0..255 for large results. The values are those of the file;
+    `icc` defines their colour space."""
     alpha: NDArray[np.float32] | None = None
     """(H, W) float32 in [0, 1], read-only; None when fully opaque."""
     gray: bool = False
-    """The source had one channel (the three of `rgb` are equal): results are written with one."""
+    """Whether the source had one channel (those of `rgb` are equal); results are written with one channel then."""
     bits: Literal[8, 16] = 8
-    """Depth per channel that results are written with."""
+    """Bits per channel of written results."""
     icc: bytes | None = None
-    """Colour profile to put on results: an RGB one, or a gray one when `gray`."""
+    """Colour profile of the results: an RGB profile, or a gray one when `gray`."""
     name: str = "picture"
-    """Base name of the file, for display only. It may contain anything, HTML too: escape it before showing it."""
+    """Base name of the file, for display only. It may contain anything, even HTML: escape it before showing it."""
     notes: tuple[str, ...] = ()
     """Conversions applied while reading, as plain sentences for the user."""
     values: Values | None = None
-    """How the values of the file were mapped to [0, 1]; None where they are levels of brightness."""
+    """How the values of the file were mapped to [0, 1]; None if they are levels of brightness."""
     metadata: Metadata = Metadata()
-    """Date, camera, resolution and the like, which results carry."""
+    """Date, camera, resolution and other metadata that results carry."""
 
     @property
     def rgb(self) -> Image:
-        """(H, W, 3) float32 in [0, 1], read-only. Computed at each access where `pixels` are levels."""
+        """(H, W, 3) float32 in [0, 1], read-only. Computed at each access if `pixels` are levels."""
         return readonly(_unit(self.pixels, 3)) if self.pixels.dtype == np.uint8 else unit(self.pixels)
 
     @property
@@ -127,37 +127,38 @@ def quantize(image: Pixels) -> NDArray[np.uint8]:
 
 
 def unit(image: Pixels) -> Image:
-    """Return a part of an image, of any shape, as values in [0, 1]: levels of 0..255 are divided by 255."""
+    """Return pixels of any shape as values in [0, 1]; levels of 0..255 are divided by 255."""
     if image.dtype == np.uint8:
         return np.divide(image, np.float32(255), dtype=np.float32)
     return cast("Image", image)
 
 
 def bt601_luma(image: NDArray[Any]) -> NDArray[Any]:
-    """Return the full-range BT.601 luma of an (H, W, 3) float image: (H, W), in the same type and range.
+    """Return the full-range BT.601 luma of an (H, W, 3) float image: (H, W), in the same dtype and range.
 
-    Of levels of 0..255 as of an `Image`: float32 in [0, 1].
+    For uint8 levels of 0..255, the result is float32 in [0, 1].
     """
     values = unit(image) if image.dtype == np.uint8 else image
     return values @ np.asarray(BT601, values.dtype)
 
 
 def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -> ImageData:  # noqa: B008 - a frozen value
-    """Read the (first) image in a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file, whatever its extension says.
+    """Read the (first) image in a PNG, JPEG, WebP, TIFF, BMP, GIF, HEIC or AVIF file, whatever its suffix.
 
-    It is turned upright by its EXIF orientation. Gray and RGB values stay as they are in the file, with its profile in
-    `icc`, or one that says the same as its gamma and primaries; CMYK and Lab are converted to sRGB. Values that are no levels
-    are mapped to [0, 1], in the same way on all pages of a file; pixels without data are transparent. The colour of fully
+    The image is turned upright by its EXIF orientation. Gray and RGB values stay as they are in the file, with its profile in
+    `icc`, or with an equivalent profile for its gamma and primaries; CMYK and Lab are converted to sRGB. Values other than
+    levels are mapped to [0, 1], alike on all pages of a file; pixels without data are transparent. The colour of fully
     transparent pixels is replaced by that of the nearest visible one, so that invisible colours do not bleed into edges.
 
     Args:
-        path: the file.
-        limits: bytes and pixels, checked before anything is decoded.
-        page: one page of a TIFF stack, by its number in `page_numbers(path)`.
+        path: The file.
+        limits: Limits on bytes and pixels, which are checked before decoding.
+        page: Number of one page of a TIFF stack, from `page_numbers(path)`; None for the first image.
 
     Raises:
-        BadInput: with one sentence for the user, when the file is not an image, is damaged or exceeds a limit.
-        MissingDependency: when the format needs a package that is not installed.
+        BadInput: The file is not an image, is damaged or exceeds a limit; with one sentence for the user.
+        OutOfMemory: Decoding takes more memory than this process may use now.
+        MissingDependency: The format needs a package that is not installed.
     """
     path = Path(path)
     decoded = decode(path, limits, page)
@@ -167,7 +168,7 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
     rgb = _unit(colours, 3)
     opacity = None if alpha is None else _opacity(_unit(alpha[..., None], 1)[..., 0])
     gray, bits = channels < 3, 8 if samples.dtype == np.uint8 else 16
-    del samples, colours, alpha, decoded.samples  # of 100 megapixels, the next step has no room beside them
+    del samples, colours, alpha, decoded.samples  # with 100 megapixels, the next step needs their memory
     if opacity is not None:
         _bleed(rgb, opacity)
     return ImageData(
@@ -184,13 +185,13 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
 
 
 def from_array(array: ArrayLike) -> ImageData:
-    """Take RGB values as an image; results have 8 bits per channel for uint8, else 16.
+    """Return an array of RGB values as an image; its results have 8 bits per channel for uint8, else 16.
 
     Args:
         array: (H, W, 3) uint8, uint16, or floating point in [0, 1]. It is copied.
 
     Raises:
-        BadInput: the shape, the type or a value is another.
+        BadInput: The shape, the dtype or a value is not supported.
     """
     samples = np.asarray(array)
     if samples.ndim != 3 or samples.shape[2] != 3 or not samples.size:
@@ -202,7 +203,7 @@ def from_array(array: ArrayLike) -> ImageData:
         raise BadInput(
             f"An image array holds uint8, uint16, or floats in [0, 1], not {samples.dtype}. Convert it first."
         )
-    if kind == "f" and not (samples.min() >= 0 and samples.max() <= 1):  # NaN is neither
+    if kind == "f" and not (samples.min() >= 0 and samples.max() <= 1):  # NaN fails both comparisons
         raise BadInput(
             "An image array of floats holds finite values in [0, 1] only. Divide it by its maximum, or clip it."
         )
@@ -213,14 +214,14 @@ def crop(image: ImageData, top: int, left: int, height: int, width: int) -> Imag
     """Return a copy of a region of `image`.
 
     Args:
-        image: what to cut from.
-        top: first row, in pixels.
-        left: first column.
-        height: number of rows.
-        width: number of columns.
+        image: The image.
+        top: First row of the region.
+        left: First column of the region.
+        height: Number of rows.
+        width: Number of columns.
 
     Raises:
-        BadInput: when the region does not lie inside the image.
+        BadInput: The region does not lie inside the image.
     """
     rows, columns = image.size
     if top < 0 or left < 0 or height < 1 or width < 1 or top + height > rows or left + width > columns:
@@ -234,9 +235,9 @@ def crop(image: ImageData, top: int, left: int, height: int, width: int) -> Imag
 
 
 def for_output(image: ImageData, output: Output) -> ImageData:
-    """Return an image whose results are to be written as `output`: with 16 bits where that requests them.
+    """Return `image` for results that are written as `output`: with 16 bits if the output requests them.
 
-    Else large results of an image in 8 bits would be rounded to these: see `inference/large_results.py`.
+    Otherwise large results of an 8-bit image would be rounded to 8 bits; see `inference/large_results.py`.
     """
     return replace(image, bits=16) if output.bits == 16 else image
 
@@ -245,17 +246,17 @@ def write(image: ImageData, path: Path, output: Output = Output()) -> Written:  
     """Write `image` in any of the formats of results; the file appears at `path` only when it is complete.
 
     Args:
-        image: its values are rounded to the bits of the output.
-        path: the file; one that was there before is replaced. Its ending is not looked at.
-        output: format, quality, bits and metadata; the format is not `SAME`.
+        image: The image; its values are rounded to the bits of the output.
+        path: The file; an existing file is replaced. Its suffix is ignored.
+        output: Format, quality, bits and metadata; the format must not be `SAME`.
 
     Returns:
-        What the file keeps of the metadata, and what the format cannot hold.
+        A record of the metadata in the file, and of what the format cannot store.
 
     Raises:
-        BadInput: when the format cannot hold so large an image.
-        OutOfMemory: when its encoder takes more memory than is free.
-        StorageError: when the folder cannot be written or the disk is full.
+        BadInput: The image is too large for the format.
+        OutOfMemory: The encoder takes more memory than is free.
+        StorageError: The folder cannot be written or the disk is full.
     """
     deep = output.file_format.deep
     bits = output.bits or (image.bits if deep else 8)
@@ -277,19 +278,19 @@ def write_png(image: ImageData, path: Path, level: int = png.LEVEL) -> None:
     """Write `image` as a PNG file, which appears at `path` only when it is complete.
 
     Args:
-        image: encoded as by `encode_png`.
-        path: the file; one that was there before is replaced.
-        level: zlib's compression level, 0 to 9.
+        image: The image; see `encode_png`.
+        path: The file; an existing file is replaced.
+        level: Compression level of zlib, 0 to 9.
 
     Raises:
-        StorageError: when the folder cannot be written or the disk is full.
+        StorageError: The folder cannot be written or the disk is full.
     """
     with _refusals(path):
         _written(path, lambda file: file.writelines(png.chunks(_raster(image, image.bits), level)))
 
 
 def _written(path: Path, encode: Callable[[IO[bytes]], object]) -> None:
-    """Write a file that appears at `path` when it is complete. Raises OSError."""
+    """Write a file that appears at `path` only when it is complete. Raises OSError."""
 
     def write(part: Path) -> None:
         with part.open("w+b") as file:
@@ -300,7 +301,7 @@ def _written(path: Path, encode: Callable[[IO[bytes]], object]) -> None:
 
 @contextmanager
 def _refusals(path: Path) -> Generator[None]:
-    """Translate the errors of a disk that refuses into StorageError."""
+    """Translate disk errors into StorageError."""
     try:
         yield
     except OSError as exc:
@@ -311,7 +312,7 @@ def _refusals(path: Path) -> Generator[None]:
 
 
 def _raster(image: ImageData, bits: Literal[8, 16]) -> Raster:
-    """The image as encoders take it, with `bits` per channel."""
+    """Return the image as input for encoders, with `bits` per channel."""
     height, width = image.size
 
     def rows(top: int, bottom: int) -> NDArray[Any]:
@@ -328,7 +329,7 @@ def _raster(image: ImageData, bits: Literal[8, 16]) -> Raster:
 
 
 def _rounded(values: Pixels, bits: Literal[8, 16]) -> NDArray[np.uint8 | np.uint16]:
-    """Round values in [0, 1], or levels of 0..255, to levels of `bits`; such levels are returned as they are."""
+    """Round values in [0, 1], or levels of 0..255, to levels of `bits`; 8-bit levels for 8 bits are returned unchanged."""
     if values.dtype == np.uint8 and bits == 8:
         return np.asarray(values, np.uint8)
     top = np.float32(2**bits - 1)
@@ -353,10 +354,10 @@ def _opacity(alpha: NDArray[np.float32]) -> NDArray[np.float32] | None:
 
 
 def _bleed(rgb: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
-    """Give each fully transparent pixel of `rgb`, in place, the colour of the nearest pixel that is not.
+    """Set each fully transparent pixel of `rgb`, in place, to the colour of the nearest other pixel.
 
-    Large images in parts of `_BLEED_AT_ONCE` pixels, which see `_BLEED_ROWS` rows beyond their edges: no method looks
-    farther.
+    Large images are processed in parts of `_BLEED_AT_ONCE` pixels with `_BLEED_ROWS` rows around them, which is more than the
+    receptive field of any method.
     """
     height, width = alpha.shape
     step = max(_BLEED_AT_ONCE // width, _BLEED_ROWS)
@@ -368,11 +369,11 @@ def _bleed(rgb: NDArray[np.float32], alpha: NDArray[np.float32]) -> None:
 
 
 def _bleed_rows(rgb: NDArray[np.float32], hidden: NDArray[np.bool_], rows: slice) -> None:
-    """Do what `_bleed` says for the pixels of `rows` that are `hidden`."""
+    """Apply `_bleed` to the `hidden` pixels in `rows`."""
     if not hidden[rows].any() or hidden.all():
         return
     cv2 = opencv()
-    # Labels of the nearest visible pixel: 4 bytes per pixel, where exact distances with coordinates take 24.
+    # Labels of the nearest visible pixel take 4 bytes per pixel; exact distances with coordinates would take 24.
     _, found = cv2.distanceTransformWithLabels(
         hidden.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )

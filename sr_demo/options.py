@@ -1,7 +1,7 @@
 """Options of approaches: frozen dataclasses from which the page, the command line and the API derive their controls.
 
-A field made with `option(...)` carries its label, help and range. `Options` checks every value when an instance is created,
-so every instance is valid.
+A field defined by `option(...)` carries its label, help and range. `Options` checks all values when an instance is created,
+so that every instance is valid.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Control:
     step: float | None = None
     choices: tuple[str, ...] = ()
     lines: int = 0
-    """For free text: how many lines its field shows; `maximum` is then the largest number of characters."""
+    """Number of lines of the field for free text, for which `maximum` is the largest number of characters; 0 for others."""
     owner: str = ""
     """Name of the options class."""
 
@@ -61,7 +61,7 @@ class Control:
         return text
 
     def _parse_free_text(self, text: str) -> str:
-        """Free text as one line: line breaks become spaces."""
+        """Return free text as one line, with spaces instead of line breaks."""
         text = " ".join(text.split())
         if self.maximum is not None and len(text) > self.maximum:
             raise BadInput(f"{self.label} may have {self.maximum:g} characters at most, not {len(text)}.")
@@ -98,13 +98,13 @@ def option(
     """Return a dataclass field for an option of a user.
 
     Args:
-        default: its type is the option's type.
-        label: on the page.
-        help: one sentence.
-        minimum: required for numbers.
-        maximum: required for numbers.
-        step: of the slider.
-        choices: for text, the allowed values.
+        default: Default value; its type is the option's type.
+        label: Label on the page.
+        help: One sentence.
+        minimum: Smallest value; required for numbers.
+        maximum: Largest value; required for numbers.
+        step: Step of the slider.
+        choices: Allowed values of a text.
     """
     if isinstance(default, (int, float)) and not isinstance(default, bool):
         assert minimum is not None and maximum is not None, f"{label}: a number needs a range"
@@ -114,7 +114,7 @@ def option(
 
 
 def share(default: float, label: str, help: str) -> Any:
-    """Return a dataclass field for an option from 0 to 1; arguments as of `option`."""
+    """Return a dataclass field for an option from 0 to 1. See `option` for the arguments."""
     return option(default, label, help, minimum=0.0, maximum=1.0, step=0.05)
 
 
@@ -122,11 +122,11 @@ def text(default: str, label: str, help: str, *, lines: int = 2, longest: int = 
     """Return a dataclass field for free text.
 
     Args:
-        default: the text at first.
-        label: on the page.
-        help: one sentence.
-        lines: how many lines the text box shows.
-        longest: largest number of characters.
+        default: Initial text.
+        label: Label on the page.
+        help: One sentence.
+        lines: Number of lines of the text box.
+        longest: Largest number of characters.
     """
     return field(
         default=default,
@@ -136,7 +136,7 @@ def text(default: str, label: str, help: str, *, lines: int = 2, longest: int = 
 
 @dataclass(frozen=True)
 class Options:
-    """Base class of all options. Subclasses are frozen dataclasses whose fields are made with `option` or `text`."""
+    """Base class of all options. Subclasses are frozen dataclasses whose fields are defined by `option` or `text`."""
 
     def __post_init__(self) -> None:
         for control in controls(type(self)):
@@ -145,7 +145,7 @@ class Options:
 
 @dataclass(frozen=True)
 class DetailOptions(Options):
-    """The option of every generative method: how much of the detail that it draws is shown (`inference/faithful.py`)."""
+    """The option of every generative method: the share of its invented detail that is shown (`inference/faithful.py`)."""
 
     detail: float = share(
         1.0,
@@ -157,7 +157,7 @@ class DetailOptions(Options):
 
 @dataclass(frozen=True)
 class GenerativeOptions(DetailOptions):
-    """The options of generative methods that draw the whole image."""
+    """The options of generative methods that generate the whole image."""
 
     face_detail: float = share(
         1.0,
@@ -179,11 +179,11 @@ def build(kind: type[T], values: Mapping[str, object]) -> T:
     """Create options from names and values.
 
     Args:
-        kind: the options class.
-        values: for the options that differ from their defaults.
+        kind: The options class.
+        values: Values by name; the other options keep their defaults.
 
     Raises:
-        BadInput: for an unknown name, or a value outside its range.
+        BadInput: A name is unknown, or a value is outside its range.
     """
     known = {control.name for control in controls(kind)}
     for name in values:
@@ -194,5 +194,5 @@ def build(kind: type[T], values: Mapping[str, object]) -> T:
 
 
 def as_dict(options: Options) -> dict[str, Value]:
-    """Return names and values, in the order of the fields."""
+    """Return the values by name, in the order of the fields."""
     return {control.name: getattr(options, control.name) for control in controls(type(options))}

@@ -1,8 +1,7 @@
-"""Progress reports and cancellation, in one small object that composes.
+"""Progress reports and cancellation, in one small composable object.
 
-A worker reports 0..1 of its own work and never knows where it sits in the whole; `part` gives it a sub-range. Reporting
-is also the moment at which Stop takes effect: every call raises `Cancelled` once the stop flag is set, and
-`TookTooLong` once the deadline is over.
+A worker reports 0..1 of its own work and does not depend on its place in the whole; `part` maps it to a sub-range. Reporting
+is also when Stop takes effect: every call raises `Cancelled` once the stop flag is set, and `TookTooLong` after the deadline.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ def _ignore(fraction: float, note: str) -> None:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a worker reports to, and what stops it."""
+    """Receiver of a worker's progress, with its stop flag and deadline."""
 
     report: Callable[[float, str], None] = _ignore
-    """Receives a fraction in 0..1 and a short note for people ("tile 3 of 12", or "")."""
+    """Receives a fraction in 0..1 and a short note for users ("tile 3 of 12", or "")."""
     stop: Event | None = None
     """Set by the user's Stop."""
     start: float = 0.0
@@ -33,7 +32,7 @@ class Progress:
     """Time limit (by `time.monotonic`), if there is one."""
 
     def __call__(self, fraction: float, note: str = "") -> None:
-        """Report `fraction` in 0..1 of this worker's own part. Raises what `check` raises."""
+        """Report `fraction` of this worker's part, in 0..1. Raises what `check` raises."""
         self.check()
         self.report(self.start + self.span * min(max(fraction, 0.0), 1.0), note)
 

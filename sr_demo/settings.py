@@ -1,4 +1,4 @@
-"""Settings of a server, from environment variables. Read once, in `app.py`, and passed down."""
+"""Settings of a server from environment variables. They are read once, in `app.py`, and passed down."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ class Settings:
     max_store_megabytes: int = 4096
     """Space for uploads and results in MB of 2^20 bytes; the oldest are removed first. SR_DEMO_MAX_STORE_MB."""
     mcp: bool = False
-    """Whether the page is an MCP server too. SR_DEMO_MCP."""
+    """Whether the page is also an MCP server. SR_DEMO_MCP."""
     fetch: bool = False
     """Whether the recommended published checkpoints are fetched before the page is built. SR_DEMO_FETCH; set on Spaces."""
     hosts: tuple[str, ...] = ()
     """Host names, besides local ones, at which the server is reached. SR_DEMO_HOSTS, and the Space's host."""
     origins: tuple[str, ...] = ()
-    """Hosts of pages that may send requests here. SR_DEMO_HOSTS, and on Spaces the Hub, which embeds the page."""
+    """Hosts of pages that may send requests to this server. SR_DEMO_HOSTS, and on Spaces the Hub, which embeds the page."""
     share: bool = False
-    """Whether visitors may make links that open their results for a day. SR_DEMO_SHARE."""
+    """Whether visitors may create links that open their results for a day. SR_DEMO_SHARE."""
     max_model_megabytes: int = 1024
     """Largest model file of a visitor in MB of 2^20 bytes. SR_DEMO_MAX_MODEL_MB."""
     community: bool = True
-    """Whether visitors may search OpenModelDB and fetch from it. SR_DEMO_COMMUNITY; off by default where others visit."""
+    """Whether visitors may search OpenModelDB and fetch its models. SR_DEMO_COMMUNITY; off by default on public servers."""
 
     @property
     def is_private(self) -> bool:
-        """Whether only the user of this computer reaches the page: it listens here, and no proxy passes others on."""
+        """Whether only the user of this computer can reach the page: it listens locally, and no proxy forwards requests."""
         return self.host in LOOPBACK and not self.proxied and not self.hosts
 
 
@@ -81,7 +81,7 @@ _NAME = re.compile(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f]*:[0-9a-f:.]+
 
 
 def _names(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    """Host names in lower case, IPv6 addresses without brackets."""
+    """Return host names in lower case, and IPv6 addresses without brackets."""
     listed = (part.strip().lower().strip("[]") for part in environ.get(name, "").split(","))
     names = tuple(part for part in listed if part)
     if wrong := [part for part in names if not _NAME.fullmatch(part)]:
@@ -101,7 +101,7 @@ def _switch(environ: Mapping[str, str], name: str, default: str = "0") -> bool:
 
 def _number(environ: Mapping[str, str], name: str, default: int, largest: int = 1_000_000, smallest: int = 1) -> int:
     text = environ.get(name, str(default)).strip()
-    # Length first: Python refuses to convert thousands of digits.
+    # The length is checked first, since Python refuses to convert thousands of digits.
     if not text.isdecimal() or len(text) > len(str(largest)) or not smallest <= int(text) <= largest:
         raise BadInput(
             f"The environment variable {name} must be a whole number from {smallest} to {largest}, not {quoted(text)}."

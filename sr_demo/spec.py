@@ -1,4 +1,4 @@
-"""The types that describe an approach, and the protocol of what it loads.
+"""Types that describe an approach, and the protocols of loaded approaches.
 
 Nothing here imports torch, faiss or gradio: the catalogue is read long before the first image is upscaled.
 """
@@ -17,8 +17,8 @@ from sr_demo.options import Options
 from sr_demo.progress import Progress
 
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-"""Requested precision of a network. `auto` chooses int8 only where it ships with this app, costs next to nothing, and is
-measured to be faster (`backends/shipped_int8.py`)."""
+"""Requested precision of a network. `auto` chooses int8 only if this form ships with this app, loses very little, and is
+faster on this machine (`inference/default_int8.py`)."""
 Family = Literal["baseline", "convolutional", "attention", "adversarial", "retrieval", "diffusion", "implicit", "faces"]
 
 
@@ -37,40 +37,40 @@ class Upscaler(Protocol):
 
     @property
     def loss_db(self) -> float | None:
-        """Loss of PSNR-Y against fp32 in dB for int8; None for every other precision.
+        """Loss of PSNR-Y against fp32 in dB for int8; None for other precisions.
 
-        Measured on Set5 and Set14 for networks that come in int8, on bundled photos for those quantized here.
+        It is measured on Set5 and Set14 for shipped int8 networks, and on bundled photos for networks quantized here.
         """
         ...
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """Upscale one image. Stateless: the same result twice for the same options.
+        """Upscale one image. Stateless: the same options give the same result.
 
         Args:
             image: (H, W, 3) float32 RGB in [0, 1], read-only.
-            options: of the type that the approach declares.
-            progress: receives 0..1.
+            options: Options of the type that the approach declares.
+            progress: Receives 0..1.
 
         Returns:
-            (H * scale, W * scale, 3), sides rounded, float32 RGB.
+            (H * scale, W * scale, 3) float32 RGB, with rounded sides.
 
         Raises:
-            OutOfMemory: a smaller image, or tile, may fit.
-            Cancelled: `progress` reported Stop.
+            OutOfMemory: A smaller image, or tile, may fit.
+            Cancelled: Stop was pressed; raised by `progress`.
         """
         ...
 
 
 @runtime_checkable
 class BatchUpscaler(Upscaler, Protocol):
-    """An upscaler that takes several tiles at once and computes ahead while its caller places results.
+    """An upscaler for several tiles at once, which computes ahead while its caller places results.
 
-    It knows the memory of its device.
+    It also states the free memory of its device.
     """
 
     @property
     def at_once(self) -> int:
-        """Largest useful number of tiles in a batch: 1 where more do not help."""
+        """Largest useful number of tiles in a batch; 1 if larger batches are not faster."""
         ...
 
     def budget(self) -> int:
@@ -81,30 +81,30 @@ class BatchUpscaler(Upscaler, Protocol):
         """Upscale every image of every batch, in order.
 
         Args:
-            batches: images as in `upscale`; those of one batch have one shape. The next batch may be taken before the
-                results of the last one are yielded.
-            options: as in `upscale`.
+            batches: Images as in `upscale`; those of one batch have the same shape. The next batch may be taken before the
+                results of the previous one are yielded.
+            options: See `upscale`.
 
         Yields:
             The results of one batch.
 
         Raises:
-            OutOfMemory: fewer images at once, or smaller ones, may fit.
+            OutOfMemory: Fewer images at once, or smaller ones, may fit.
         """
         ...
 
 
 @runtime_checkable
 class SizedUpscaler(Upscaler, Protocol):
-    """An upscaler that reaches any size by itself, from 1 to 8 times the input: that of an approach with `any_scale`."""
+    """An upscaler that reaches any size from 1 to 8 times the input directly, for approaches with `any_scale`."""
 
     def upscale_to(self, image: Image, size: Size, options: Options, progress: Progress) -> Image:
-        """Upscale one image like `upscale`, to `size` whatever the scale factor in the options."""
+        """Upscale one image like `upscale`, but to `size`, regardless of the scale factor in the options."""
         ...
 
 
 class Remarked(NamedTuple):
-    """An upscaled image, and what people should know about it."""
+    """An upscaled image, with remarks for users."""
 
     image: Image
     remarks: tuple[str, ...]
@@ -113,7 +113,7 @@ class Remarked(NamedTuple):
 
 @runtime_checkable
 class RemarkingUpscaler(Upscaler, Protocol):
-    """An upscaler that reports what it did to an image: one that takes it whole, without tiles made elsewhere."""
+    """An upscaler that returns remarks with its result. It processes images as a whole or tiles them itself."""
 
     def upscale_remarked(self, image: Image, options: Options, progress: Progress) -> Remarked:
         """Upscale one image like `upscale`, with remarks."""
@@ -122,7 +122,7 @@ class RemarkingUpscaler(Upscaler, Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """The input of a loader: what it turns into an `Upscaler`."""
+    """The input of a loader, which returns an `Upscaler`."""
 
     checkpoint: Checkpoint
     files: Sequence[Path]
@@ -130,7 +130,7 @@ class Request:
     options: Options
     precision: Precision
     progress: Progress
-    """For loaders that take long (building a patch database, converting a network)."""
+    """Receives the progress of slow loaders (building a patch database, converting a network)."""
 
 
 @dataclass(frozen=True)
@@ -141,28 +141,28 @@ class Approach:
     """Lower-case slug; the name on the command line and in the API."""
     title: str
     summary: str
-    """Sentence fragment for the checkbox: what it does to a picture."""
+    """Sentence fragment for the checkbox that describes the effect on an image."""
     about: str
-    """Two or three sentences for people who want to know how it works; with the paper."""
+    """Two or three sentences that explain the method, with the paper."""
     family: Family
     load: Callable[[Request], Upscaler]
     checkpoints: tuple[Checkpoint, ...] = (Checkpoint("default", "no weights"),)
     options: type[Options] = Options
     load_options: tuple[str, ...] = ()
-    """Names of the options that change what is loaded; the others only change how it runs."""
+    """Names of the options that change what is loaded; other options only change the computation."""
     tiling: Tiling = WHOLE
     scale: int = 4
     rendered: float = 0.0
-    """Above 0 for methods that reach any size by themselves (`SizedUpscaler`): the share of their time at their own scale
-    that is spent for each pixel of the result. The rest is spent for each pixel of the input."""
+    """Above 0 for methods that reach any size directly (`SizedUpscaler`): the share of their time at their own scale that is
+    proportional to the pixels of the result. The rest is proportional to the pixels of the input."""
     invents: bool = False
     """True for generative methods; their results are marked "may invent detail: do not measure in it"."""
     preferred: tuple[str, ...] = ()
-    """Names of published checkpoints; the first of them that is stored is the default instead of the first checkpoint."""
+    """Names of published checkpoints; the first stored one among them is the default instead of the first checkpoint."""
     preselected: bool = True
-    """Whether it is ticked when the page opens."""
+    """Whether the approach is ticked when the page opens."""
     fetch: Callable[[Progress], object] | None = None
-    """Downloads what `load` needs besides the files of the checkpoint; None where there is nothing else."""
+    """Downloads further files that `load` needs besides those of the checkpoint; None for none."""
 
     def checkpoint(self, name: str | None = None) -> Checkpoint:
         """Return the checkpoint called `name`, or the first one. Raises BadInput, listing the names."""
@@ -176,15 +176,15 @@ class Approach:
 
     @property
     def any_scale(self) -> bool:
-        """Whether it reaches any size by itself, without resampling."""
+        """Whether the approach reaches any size directly, without resampling."""
         return self.rendered > 0
 
     def scale_of(self, checkpoint: Checkpoint | None) -> int:
-        """Return the scale factor of this checkpoint, which an option may change; of the approach for None."""
+        """Return the scale factor of this checkpoint, or of the approach for None; an option may change it."""
         return self.scale if checkpoint is None or checkpoint.scale is None else checkpoint.scale
 
     def scale_with(self, options: Options, checkpoint: Checkpoint | None = None) -> float:
-        """Return the scale factor with these options: the option `scale` where there is one."""
+        """Return the scale factor with these options, which is the option `scale` if there is one."""
         return float(getattr(options, "scale", self.scale_of(checkpoint)))
 
     def size_with(
@@ -200,7 +200,7 @@ class Approach:
 
     @property
     def large(self) -> bool:
-        """Whether it needs a GPU, and is listed apart."""
+        """Whether the approach needs a GPU, so that it is listed separately."""
         return self.checkpoints[0].needs is not None
 
     def tiling_of(self, checkpoint: Checkpoint) -> Tiling:
@@ -210,7 +210,10 @@ class Approach:
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """What determines a loaded model: jobs with equal identities share it in memory, and its converted form on disk."""
+    """Everything that determines a loaded model.
+
+    Jobs with equal identities share the model in memory and its converted form on disk.
+    """
 
     approach: str
     load: Callable[[Request], Upscaler]
@@ -218,4 +221,4 @@ class ModelIdentity:
     precision: Precision
     scale: int
     load_options: tuple[tuple[str, object], ...] = ()
-    """Name and value of each option that changes what is loaded, where it differs from its default."""
+    """Name and value of each option that changes what is loaded and differs from its default."""

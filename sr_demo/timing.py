@@ -1,7 +1,7 @@
 """Measured run times of a method at a few image sizes, stored in cards, with interpolation between the sizes.
 
-The first run at a size takes longer than later ones: kernels are compiled, and memory is requested from the system. Both
-are measured, since visitors upload images of all sizes.
+The first run at a size takes longer than later ones, since kernels are compiled and memory is requested from the system.
+Both are measured, since visitors upload images of all sizes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Timing:
     backend: str
     """"torch" or "OpenVINO"; "" for methods without a network; else the source of the estimate."""
     threads: int
-    """Number of threads; 0 where it matters little."""
+    """Number of threads; 0 if the seconds hardly depend on it."""
     sides: tuple[int, ...]
     """Sides in LR pixels of squares with as many pixels as the images, ascending."""
     first: tuple[float, ...]
@@ -29,10 +29,14 @@ class Timing:
     """Seconds of later runs, minimum of several."""
 
     def seconds(self, pixels: float, *, again: bool) -> float:
-        """Return the seconds for an image or tile of so many LR pixels; `again` where as large a one was run before.
+        """Return the seconds for an image or tile.
 
-        Linear between neighbouring sizes; above the largest, proportional to the pixels. Below the smallest, the line through
-        the first two sizes is extrapolated to a fixed cost of at least 0.
+        They are interpolated linearly between neighbouring sizes, and proportional to the pixels above the largest size.
+        Below the smallest size, the line through the first two sizes is extrapolated, to a fixed cost of at least 0.
+
+        Args:
+            pixels: Number of LR pixels.
+            again: Whether an image or tile of at least this size ran before.
         """
         counts = [float(side * side) for side in self.sides]
         times = self.again if again else self.first
@@ -54,9 +58,9 @@ class Timing:
 
 
 def from_card(costs: Mapping[str, Any]) -> tuple[Timing, ...]:
-    """Return the timings in the block `costs` of a card; none where no seconds were measured.
+    """Return the timings in the block `costs` of a card; none if no seconds were measured.
 
-    Earlier cards hold the seconds per pixel of later runs at 256 x 256 on two threads.
+    Cards of earlier versions have the seconds per pixel of later runs at 256 x 256 on two threads.
     """
     if "seconds" not in costs and "seconds_per_pixel" in costs:
         times = (costs["seconds_per_pixel"] * 256 * 256,)
@@ -83,7 +87,7 @@ def to_card(timings: tuple[Timing, ...]) -> dict[str, Any]:
 
 
 def plain(source: str, per_pixel: float) -> Timing:
-    """Return a timing of constant seconds per LR pixel, for methods never measured; `source` stands for the backend."""
+    """Return a timing of constant seconds per LR pixel, for unmeasured methods; `source` takes the place of the backend."""
     sides = (64, 128)
     times = tuple(per_pixel * side * side for side in sides)
     return Timing(source, 0, sides, times, times)

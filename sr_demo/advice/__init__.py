@@ -1,1 +1,1 @@
-"""Which methods suit a photo: estimates from its pixels, and rules that rest on them."""
+"""Recommendation of methods for a photo: estimates from its pixels, and rules based on these estimates."""

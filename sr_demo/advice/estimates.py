@@ -1,4 +1,4 @@
-"""What a photo is like, estimated from a bounded part of its pixels: the same time for a large photo as for a small one."""
+"""Estimates of a photo's properties from a bounded number of pixels, so that large photos take no longer than small ones."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from sr_demo.metrics.ring_correlation import signal_end
 
 T = TypeVar("T")
 _SIDE = 512
-"""Side in pixels of the part in the middle that is looked at pixel by pixel."""
+"""Side in pixels of the central crop that is analysed at full resolution."""
 _ENOUGH = 64
-"""Shorter side in pixels below which every estimate is unsure."""
+"""Shorter side in pixels below which the estimates from pixels are unsure."""
 _WHOLE = 1024
-"""Longer side of what letters are looked for in."""
+"""Longer side in pixels of the downscaled photo in which letters are detected."""
 _FACES = 640
-"""Longer side of what faces are looked for in: a third of a second less than with 1024."""
+"""Longer side in pixels of the image in which faces are detected; a third of a second faster than 1024."""
 _GRID_SHOWS = 90
-"""JPEG quality below which the edges of its blocks reach up to the highest frequencies, whatever the photo holds."""
+"""JPEG quality below which block edges add power at the highest frequencies, whatever the content."""
 _RESAVED = 10
-"""How much lower the pixels' quality must be than that of the file to be from an earlier JPEG."""
+"""Difference from which a lower JPEG quality found in the pixels is attributed to an earlier compression."""
 _SMALL = 250_000
 _TEXTURED = 5.0
-"""Levels of noise from which texture is distinguished: less is harmless, whichever of the two it is."""
+"""Noise in levels from which possible texture makes the estimate unsure; below this, confusing the two has no effect."""
 _LEAST_LETTERS = 40
 _LEAST_NOISE, _MOST_NOISE = 2.0, 6.0
-"""Levels of noise that the correlation of an image with itself is measured against; more of it hides where detail ends."""
+"""Noise in levels between which `signal_end` is estimated: less noise gives no reference, more hides where detail ends."""
 _OVERSAMPLED = 0.45
-"""Where the detail of an image ends at most, for every other pixel to hold all of it."""
+"""Largest `detail_end` at which every other pixel holds all the detail of an image."""
 
 
 class Certainty(IntEnum):
-    """How far an estimate can be relied on."""
+    """Reliability of an estimate."""
 
     UNSURE = 0
     LIKELY = 1
@@ -55,7 +55,7 @@ class Certainty(IntEnum):
 
 @dataclass(frozen=True)
 class Estimate(Generic[T]):
-    """A value, and how certain it is."""
+    """An estimated value and its certainty."""
 
     value: T
     certainty: Certainty
@@ -63,40 +63,40 @@ class Estimate(Generic[T]):
 
 @dataclass(frozen=True)
 class Estimates:
-    """What a photo is like."""
+    """Estimated properties of a photo."""
 
     size: Size
     jpeg_quality: Estimate[int | None]
-    """1 to 100, as libjpeg counts; None where nothing of JPEG is found."""
+    """JPEG quality on libjpeg's scale, 1 to 100; None without traces of JPEG compression."""
     noise: Estimate[float | None]
     """Standard deviation in levels of 0 to 255."""
     detail_end: Estimate[float | None]
     """See `spectrum.detail_end`."""
     signal_end: Estimate[float | None]
-    """See `ring_correlation.signal_end`; None for images in which it means nothing: of JPEG, sharp ones, without noise."""
+    """See `ring_correlation.signal_end`; None where it is meaningless: JPEGs, sharp images, too little or too much noise."""
     drawing: Estimate[bool]
     letters: Estimate[int]
-    """Shapes that stand in lines like small letters."""
+    """Number of shapes arranged in lines like small letters."""
     faces: Estimate[int | None]
-    """None where nothing can look for them."""
+    """Number of faces; None without a face detector."""
 
     @property
     def is_small(self) -> bool:
-        """Whether it has fewer pixels than half a screen."""
+        """Whether the photo has fewer than 250,000 pixels."""
         return self.size.height * self.size.width < _SMALL
 
     @property
     def has_letters(self) -> bool:
-        """Whether there are more shapes in lines than railings and windows make by chance."""
+        """Whether there are more shapes in lines than railings and windows produce by chance."""
         return self.letters.value >= _LEAST_LETTERS
 
 
 def estimate(image: Image, path: Path | None = None) -> Estimates:
-    """Estimate what a photo is like.
+    """Estimate the properties of a photo.
 
     Args:
         image: (H, W, 3) in [0, 1].
-        path: its file, whose JPEG table is read; None where there is none.
+        path: File of the photo, whose JPEG table is read; None without a file.
     """
     size = Size.of(image)
     part = _middle(image)
@@ -128,7 +128,7 @@ def estimate(image: Image, path: Path | None = None) -> Estimates:
 
 
 def _middle(image: Image) -> NDArray[np.float32]:
-    """Return the part in the middle; it begins at a multiple of 8 pixels, where the blocks of a JPEG do."""
+    """Return the central crop; its corner is a multiple of 8 pixels, so that it is aligned with JPEG blocks."""
     top, left = (max((side - _SIDE) // 16 * 8, 0) for side in image.shape[:2])
     return np.ascontiguousarray(image[top : top + _SIDE, left : left + _SIDE])
 
@@ -148,14 +148,14 @@ def _noise(part: NDArray[np.float32], pixels: Certainty) -> Estimate[float | Non
 def _signal_end(
     part: NDArray[np.float32], quality: Estimate[int | None], noise: Estimate[float | None], end: float | None
 ) -> Estimate[float | None]:
-    """Return it for oversampled images whose noise is independent in neighbouring pixels, as far as that can be known."""
+    """Return `signal_end` for images that appear oversampled, never compressed, and moderately noisy; otherwise None."""
     measurable = noise.certainty is not Certainty.UNSURE and _LEAST_NOISE <= (noise.value or 0) <= _MOST_NOISE
     sure = quality.value is None and measurable and end is not None and end <= _OVERSAMPLED
     return Estimate(signal_end(part) if sure else None, noise.certainty if sure else Certainty.UNSURE)
 
 
 def _jpeg_quality(luma: NDArray[np.float32], path: Path | None, pixels: Certainty) -> Estimate[int | None]:
-    """Return the lower one of the file's quality and that of an earlier JPEG that the pixels still show."""
+    """Return the quality in the file, or that of an earlier, stronger JPEG compression that the pixels still show."""
     traces = traces_in(luma)
     seen = traces.quality
     steps = luma_steps(path) if path is not None else None

@@ -1,8 +1,8 @@
-"""The quality that an image was saved with as JPEG, from the table in its file, or from the pixels alone.
+"""Estimation of an image's JPEG quality, from the quantization table of its file or from the pixels alone.
 
-JPEG rounds the DCT coefficients of blocks of 8 x 8 pixels to multiples of a step. The multiples stay visible after decoding:
-for each low frequency the most likely step is found, as by Fan and de Queiroz 2003 ("Identification of Bitmap Compression
-History", IEEE Transactions on Image Processing 12(2)), and of all steps together the quality whose table is nearest.
+JPEG rounds the DCT coefficients of blocks of 8 x 8 pixels to multiples of a step. The multiples stay visible after decoding.
+The most likely step is found for each low frequency, as in Fan and de Queiroz 2003 ("Identification of Bitmap Compression
+History", IEEE Transactions on Image Processing 12(2)); the estimate is the quality whose table is nearest to these steps.
 """
 
 from __future__ import annotations
@@ -18,39 +18,39 @@ _LUMA_TABLE = np.array([
 """Low frequencies of the table for quality 50 (ITU-T T.81, table K.1): rows are vertical frequencies."""
 _FREQUENCIES = tuple((u, v) for u in range(4) for v in range(4) if 1 <= u + v <= 3)
 _ERROR = 0.6
-"""Standard deviation of decoded coefficients around multiples of their step, in levels: pixels are rounded and clipped."""
+"""Standard deviation, in levels, of decoded coefficients around multiples of their step, since pixels are rounded."""
 _OUTLIERS = 0.05
 _LARGEST_STEP = 121
 _LEAST_GAIN = 15.0
-"""Log-likelihood ratio, quantized against not, from which the step of a frequency counts as found."""
+"""Log-likelihood ratio of quantized to unquantized coefficients above which the step of a frequency counts as found."""
 _LEAST_STEPS = 3
 _ENOUGH = 60
-"""Coefficients of a frequency in which a step would show."""
+"""Number of coefficients of a frequency that suffices for a step to show."""
 _MOST_BLOCKS = 1200
-"""Blocks that are looked at: as many show the steps as well as all of them do."""
+"""Largest number of analysed blocks; more would not find the steps better."""
 _MOST_GRADIENT = 20.0
-"""Levels at which differences are cut where the grid is looked for: edges of the scene would outweigh it."""
+"""Clipping level of pixel differences in the search for the block grid; edges of the scene would dominate otherwise."""
 _ANGLES = (2 * np.arange(8)[None] + 1) * np.arange(8)[:, None] * np.pi / 16
 _DCT = np.sqrt(np.where(np.arange(8) == 0, 1, 2)[:, None] / 8) * np.cos(_ANGLES)
-"""Orthonormal: coefficients are in the units of the tables."""
+"""Orthonormal DCT, so that coefficients are in the units of the tables."""
 
 
 class _Found(NamedTuple):
-    """The steps for one position of the grid."""
+    """The steps found for one position of the block grid."""
 
     gain: float
     steps: dict[tuple[int, int], float]
     looked_at: int
-    """Frequencies with enough coefficients for a step to show."""
+    """Number of frequencies with enough coefficients for a step to show."""
 
 
 class Traces(NamedTuple):
-    """What the pixels show of a JPEG compression."""
+    """Traces of JPEG compression in the pixels of an image."""
 
     quality: int | None
-    """1 to about 95; None where no steps show: the image was never a JPEG, was resized since, or has too little texture."""
+    """1 to about 95; None if no steps are found: never compressed as JPEG, resized afterwards, or too little texture."""
     conclusive: bool
-    """Whether steps would show if there were any: there is texture enough."""
+    """Whether the image has enough texture for steps to show if there are any."""
 
 
 def quality_of_table(table: NDArray[np.float64]) -> int:
@@ -59,7 +59,7 @@ def quality_of_table(table: NDArray[np.float64]) -> int:
 
 
 def traces_in(luma: NDArray[np.float32]) -> Traces:
-    """Return what the pixels show of a JPEG compression.
+    """Return the traces of JPEG compression in an image.
 
     Args:
         luma: (H, W) in levels of 0 to 255.
@@ -73,7 +73,7 @@ def traces_in(luma: NDArray[np.float32]) -> Traces:
 
 
 def _offsets(luma: NDArray[np.float32]) -> set[tuple[int, int]]:
-    """Return where (row, column) the blocks may begin: at the corner, or where the grid is most visible."""
+    """Return the candidate positions (row, column) of the block grid: the corner, and where the grid is most visible."""
     profiles = [np.minimum(np.abs(np.diff(luma, axis=axis)), _MOST_GRADIENT).mean(axis=1 - axis) for axis in (0, 1)]
     row, column = (int(np.argmax([profile[i::8].mean() for i in range(8)]) + 1) % 8 for profile in profiles)
     return {(0, 0), (row, column)}
@@ -98,7 +98,7 @@ def _steps(luma: NDArray[np.float32], row: int, column: int) -> _Found:
         candidates = np.arange(2, largest, dtype=np.float32)[:, None]
         residual = values - candidates * np.rint(values / candidates)
         density = np.exp(residual**2 / (-2 * _ERROR**2)) / (_ERROR * np.sqrt(2 * np.pi))
-        # Against values that are spread evenly between two multiples. Those rounded to 0 prove nothing.
+        # Likelihood ratio to a uniform distribution between two multiples. Values that round to 0 are no evidence.
         ratio = np.log((1 - _OUTLIERS) * candidates * density + _OUTLIERS) * (values > candidates / 2)
         gains = ratio.sum(axis=1)
         best = int(gains.argmax()) if len(gains) else 0
@@ -109,7 +109,7 @@ def _steps(luma: NDArray[np.float32], row: int, column: int) -> _Found:
 
 
 def _nearest(steps: dict[tuple[int, int], float]) -> int:
-    """Return the quality whose table is nearest to the steps: their mean where several are."""
+    """Return the quality whose table is nearest to the steps; the mean of all qualities that are equally near."""
     qualities = np.arange(1, 101)
     scale = np.where(qualities < 50, 5000 / qualities, 200 - 2 * qualities)
     distances = np.zeros(len(qualities))

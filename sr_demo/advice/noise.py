@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 _SIDE = 5
 _MOST_STEP, _PIXELS_A_STEP = 3, 128
-"""Pixels between two patches: fewer in small images, which have few patches otherwise."""
+"""Largest stride of the patches in pixels, and pixels of the shorter side per pixel of stride."""
 _FLATTEST = 0.3
-"""Share of the patches that is looked at: those whose halves differ least in brightness."""
+"""Share of the patches that is used: those whose halves differ least in brightness."""
 _CLIPPED = 1 / 255
 _LEAST_PATCHES = 20 * _SIDE**2
 _WINDOW = np.ones((_SIDE, _SIDE), np.uint8)
 _MEANLESS = np.eye(_SIDE**2) - 1 / _SIDE**2
-"""Takes its mean away from a patch."""
+"""Projection that subtracts the mean of a patch."""
 _ONES, _HALVES = np.ones(_SIDE), np.array([1, 1, 0, -1, -1]) / (2 * _SIDE)
-"""Filters, one along the rows and one along the columns: the difference in brightness of a patch's halves."""
+"""Kernels of a separable filter that computes the difference in mean brightness between the halves of a patch."""
 _MOST_RATIO = 3.6
-"""Largest eigenvalue of noise on slopes, relative to that of the noise alone; grass, bricks and gravel have 4 to 25."""
+"""Largest eigenvalue, relative to the noise variance, of noise on slopes; grass, bricks and gravel have 4 to 25."""
 
 
 class Noise(NamedTuple):
@@ -30,21 +30,21 @@ class Noise(NamedTuple):
     sigma: float
     """Standard deviation in levels of 0 to 255."""
     may_be_texture: bool
-    """Whether even the flattest areas vary more along one direction than noise does: then `sigma` is an upper bound."""
+    """Whether even the flattest areas vary more in one direction than noise does; `sigma` is an upper bound then."""
 
 
 def noise_of(rgb: NDArray[np.float32]) -> Noise | None:
-    """Return the noise: the root mean square of that of the three channels.
+    """Estimate the noise of an image as the root mean square over its channels.
 
-    Chen, Zhu and Heng 2015 ("An Efficient Statistical Method for Image Noise Level Estimation", ICCV): of the eigenvalues of
-    the covariance of small patches, those that belong to noise alone are equal, so that their mean is their median. Here
-    the flattest patches are taken, of which texture has the smallest part.
+    Follows Chen, Zhu and Heng 2015 ("An Efficient Statistical Method for Image Noise Level Estimation", ICCV): among the
+    eigenvalues of the covariance of small patches, those of pure noise are equal, so that their mean equals their median.
+    Only the flattest patches are used here, since they contain the least texture.
 
     Args:
         rgb: (H, W, 3) in [0, 1].
 
     Returns:
-        None where hardly any part is neither clipped nor perfectly flat.
+        The noise; None if nearly all of the image is clipped or perfectly flat.
     """
     found = [noise for channel in range(3) if (noise := _noise_of_channel(rgb[..., channel])) is not None]
     if not found:
@@ -57,7 +57,7 @@ def _noise_of_channel(channel: NDArray[np.float32]) -> Noise | None:
     if min(channel.shape) < 2 * _SIDE:
         return None
     step = min(max(min(channel.shape) // _PIXELS_A_STEP, 1), _MOST_STEP)
-    # What the patches are chosen by is computed of whole planes, and only the chosen ones are gathered.
+    # The selection criteria are computed on whole planes; only the selected patches are gathered.
     low, high = (_at_patches(of(channel, _WINDOW), step) for of in (cv2.erode, cv2.dilate))
     usable = (low > _CLIPPED) & (high < 1 - _CLIPPED) & (high > low)
     if usable.sum() < _LEAST_PATCHES:
@@ -79,12 +79,12 @@ def _noise_of_channel(channel: NDArray[np.float32]) -> Noise | None:
         ),
         0.0,
     )
-    # Without its mean, a patch of pure noise varies equally in all directions.
+    # With its mean removed, a patch of pure noise varies equally in all directions.
     shape = np.linalg.eigvalsh(_MEANLESS @ covariance @ _MEANLESS)
     return Noise(float(np.sqrt(variance)), bool(shape[-1] > _MOST_RATIO * variance))
 
 
 def _at_patches(plane: NDArray[Any], step: int) -> NDArray[Any]:
-    """Return the values in the middles of the patches, of which one lies every `step` pixels."""
+    """Return the values of `plane` at the centres of the patches, which have a stride of `step` pixels."""
     middle = _SIDE // 2
     return plane[middle : plane.shape[0] - middle : step, middle : plane.shape[1] - middle : step]

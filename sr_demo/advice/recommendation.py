@@ -1,4 +1,4 @@
-"""The recommendation for one photo: the methods that the first matching rule names, of those that are offered."""
+"""The recommendation for one photo: the available methods that the first matching rule names."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Note = Literal["faces", "letters"]
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to take for a photo, and why."""
+    """The recommended methods for a photo, with the reasons."""
 
     estimates: Estimates
     rule: Rule
     looks: Job
-    """For an image to look at."""
+    """The method for an image to look at."""
     measuring: Job
-    """For an image to measure, count or read in."""
+    """The method for an image in which people measure, count or read."""
     certainty: Certainty
-    """Never more than that of the estimates behind it, and never sure: the methods have not run yet."""
+    """The lowest certainty of the estimates that the rule reads, at most LIKELY, since the methods have not run yet."""
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What to watch for in the result of `looks`, where that may invent detail."""
+        """What to watch for in the result of `looks`; empty if that method does not invent detail."""
         if not self.looks.approach.invents_with(self.looks.checkpoint):
             return ()
         found = self.estimates
@@ -37,19 +37,19 @@ class Recommendation:
 
     @property
     def jobs(self) -> tuple[Job, ...]:
-        """The methods to tick, each once."""
+        """The recommended methods without duplicates."""
         return tuple({job.key: job for job in (self.looks, self.measuring)}.values())
 
 
 def recommend(estimates: Estimates, jobs: Sequence[Job]) -> Recommendation | None:
-    """Return what to take for a photo.
+    """Return the recommendation for a photo.
 
     Args:
-        estimates: what the photo is like.
-        jobs: the methods that are offered; those that would have to be downloaded first are not recommended.
+        estimates: Properties of the photo.
+        jobs: The methods to choose from; those that need a download first are not recommended.
 
     Returns:
-        None where no method is there.
+        The recommendation; None if no method is available without a download.
     """
     here = [job for job in jobs if checkpoints.is_available(job.checkpoint)]
     if not here:
@@ -66,7 +66,7 @@ def recommend(estimates: Estimates, jobs: Sequence[Job]) -> Recommendation | Non
 
 
 def _first(names: Sequence[str], jobs: Sequence[Job]) -> Job:
-    """Return the first job of these names that there is, else the first of all."""
+    """Return the job of the first name that is among `jobs`, otherwise the first job."""
     by_name = {job.full_name: job for job in jobs}
     return next((by_name[name] for name in names if name in by_name), jobs[0])
 

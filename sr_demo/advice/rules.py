@@ -1,8 +1,8 @@
-"""The rules of the recommendation, in one table: the first whose condition holds decides.
+"""The rules of the recommendation in one table; the first rule whose condition holds decides.
 
-They rest on measurements (`docs/decisions.md`, "Which method for which photo"): faithful networks are closer to the original
-than bicubic while the photo is clean, and fall behind it from about 8 levels of noise or JPEG quality 75 on, since they take
-both for detail. Real-ESRGAN was trained to remove both, looks most natural throughout, and invents.
+The rules are based on measurements (`docs/decisions.md`, "Which method for which photo"). Faithful networks are closer to
+the original than bicubic for clean photos, but worse from about 8 levels of noise or below JPEG quality 75, since they take
+noise and artifacts for detail. Real-ESRGAN was trained to remove both; it looks most natural throughout, but invents detail.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Literal
 from sr_demo.advice.estimates import Certainty, Estimates
 
 NOISY = 8.0
-"""Levels of noise from which a faithful network is further from the original than bicubic."""
+"""Noise in levels from which a faithful network is further from the original than bicubic."""
 COMPRESSED = 80
-"""JPEG quality below which it gains nothing on bicubic."""
+"""JPEG quality below which a faithful network gains nothing over bicubic."""
 SOFT = 0.55
-"""Detail ends here after a Gaussian blur of about 1.2 pixels, or an enlargement by 3."""
+"""`detail_end` after a Gaussian blur of about 1.2 pixels, or after upscaling by 3."""
 _RESTORING = ("real-esrgan:x4plus", "real-esrgan:general-x4v3", "real-esrgan:compact")
 _FAITHFUL = ("hat:imagenet", "dat:x4", "rdn:mse", "edsr:baseline")
 _PLAIN = ("bicubic:default",)
@@ -29,21 +29,21 @@ RuleId = Literal["drawing", "letters", "noise", "jpeg", "soft", "clean"]
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of the table."""
+    """One rule of the table."""
 
     id: RuleId
     when: Callable[[Estimates], bool]
     reads: tuple[str, ...]
-    """The estimates that it rests on: the recommendation is as certain as the least certain of them."""
+    """Names of the estimates that the rule uses; the recommendation is as certain as the least certain of them."""
     looks: tuple[str, ...]
-    """`ID:CHECKPOINT` for an image to look at: the first that is offered is taken."""
+    """Methods (`ID:CHECKPOINT`) for an image to look at, in order of preference; the first available one is used."""
     measuring: tuple[str, ...]
-    """Likewise, for one to measure, count or read in."""
+    """Likewise, for an image in which people measure, count or read."""
     reason: str
 
 
 def is_noisy(found: Estimates) -> bool:
-    """Return whether it is noisy. Texture may look like noise: an unsure estimate does not suffice."""
+    """Return whether the photo is noisy. An unsure estimate does not suffice, since texture may look like noise."""
     noise = found.noise
     return noise.value is not None and noise.value >= NOISY and noise.certainty > Certainty.UNSURE
 
@@ -53,7 +53,7 @@ def _compressed(found: Estimates) -> bool:
 
 
 def is_soft(found: Estimates) -> bool:
-    """Return whether its detail ends far below what its pixels could hold."""
+    """Return whether the detail of the photo ends far below the Nyquist frequency."""
     return found.detail_end.value is not None and found.detail_end.value <= SOFT
 
 
@@ -89,4 +89,4 @@ RULES: tuple[Rule, ...] = (
         "its own.",
     ),
 )  # fmt: skip
-"""The last one always holds."""
+"""The rules in order; the condition of the last one always holds."""

@@ -1,4 +1,4 @@
-"""The recommendation in phrases: keys with values, which the page has in several languages, and their English texts."""
+"""The recommendation in phrases: keys with values, which the page translates, and their English texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sr_demo.advice.rules import RULES, is_noisy, is_soft
 from sr_demo.inference.jobs import Result
 
 _CLEAN = 95
-"""JPEG quality from which it is not worth a word."""
+"""JPEG quality from which the compression is not mentioned."""
 
 TEXTS: dict[str, str] = {
     "photo": "For this photo",
@@ -63,7 +63,7 @@ class Phrase(NamedTuple):
 
 
 def kind(found: Estimates) -> list[Phrase]:
-    """Return what the photo is like, such as "small", "JPEG of quality 40", "a face"; never empty."""
+    """Return phrases that describe the photo, such as "small", "JPEG of quality 40", "a face"; at least one."""
     phrases = [Phrase("small")] if found.is_small else []
     quality = found.jpeg_quality
     if quality.value is not None and quality.value < _CLEAN:
@@ -81,7 +81,7 @@ def kind(found: Estimates) -> list[Phrase]:
 
 
 def choice(found: Recommendation, looks: str, measuring: str) -> Phrase:
-    """Return what is recommended; `looks` and `measuring` are the names of the methods."""
+    """Return the recommendation; `looks` and `measuring` are the names of the methods."""
     certainty = "likely" if found.certainty is Certainty.LIKELY else "unsure"
     if len(found.jobs) == 1:
         return Phrase(f"{certainty}_both", {"looks": looks})
@@ -89,12 +89,12 @@ def choice(found: Recommendation, looks: str, measuring: str) -> Phrase:
 
 
 def reasons(found: Recommendation) -> list[Phrase]:
-    """Return why, and what to watch for in the result."""
+    """Return the reason of the recommendation, and what to watch for in the result."""
     return [Phrase(f"rule_{found.rule.id}"), *(Phrase(f"note_{note}") for note in found.notes)]
 
 
 def facts(found: Estimates) -> list[Phrase]:
-    """Return what was estimated."""
+    """Return phrases that state the estimates."""
     quality, noise, end = found.jpeg_quality, found.noise, found.detail_end.value
     if quality.value is None:
         phrases = [Phrase("fact_no_jpeg")]
@@ -114,7 +114,7 @@ def facts(found: Estimates) -> list[Phrase]:
 
 
 def measured(results: Sequence[Result]) -> Phrase | None:
-    """Return what the scores of a comparison say; None without an original, and for fewer than two results."""
+    """Return which results scored best in a comparison; None for fewer than two results with full-reference scores."""
     scored = [r for r in results if r.scores.psnr_y is not None and r.scores.improvement is not None]
     if len(scored) < 2:
         return None
@@ -127,7 +127,7 @@ def measured(results: Sequence[Result]) -> Phrase | None:
 
 
 def lines(found: Recommendation, looks: str, measuring: str) -> list[str]:
-    """Return all of it in English: the recommendation, then its reasons; arguments as of `choice`."""
+    """Return the English text: the recommendation, its reasons, the estimates. See `choice` for the arguments."""
     photo = f"{Phrase('photo').english()} ({', '.join(one.english() for one in kind(found.estimates))})"
     estimated = "; ".join(one.english() for one in facts(found.estimates))
     return [

@@ -7,27 +7,27 @@ from numpy.typing import NDArray
 
 _BINS = 32
 _REFERENCE = (0.04, 0.13)
-"""Cycles per pixel between which the spectrum is taken as that of a sharp photo."""
+"""Frequency band, in cycles per pixel, in which the spectrum is assumed to be that of a sharp photo."""
 _DROP = 0.01
 """Power, relative to that of a sharp photo at the same frequency, below which there is no detail."""
 _ROUNDING = 0.5
-"""Standard deviation in levels that rounding to 8 bit, and what little noise there is at least, amount to."""
+"""Smallest standard deviation of the noise in levels, which accounts for rounding to 8 bit."""
 _MOST_SIDE = 512
 
 
 def detail_end(luma: NDArray[np.float32], noise: float) -> float | None:
-    """Return the highest frequency with detail, as a fraction of what the pixels could hold (Nyquist).
+    """Return the highest frequency with detail, as a fraction of the Nyquist frequency.
 
-    The power of sharp photos falls with the square of the frequency (Field 1987). Blur, and enlargement before, let it fall
-    faster: detail ends where only a hundredth of that power is left, or where noise exceeds it.
+    The power of sharp photos falls with the square of the frequency (Field 1987). After blur or upscaling it falls faster.
+    Detail ends where less than a hundredth of the expected power remains, or where noise exceeds the signal.
 
     Args:
         luma: (H, W) in levels of 0 to 255.
-        noise: standard deviation of its noise in levels.
+        noise: Standard deviation of the noise in levels.
 
     Returns:
-        (0, 1]; about 0.6 after a Gaussian blur of sigma 1 pixel, 0.4 after an enlargement by 4. None for a flat image, and
-        for one of fewer than 64 pixels a side.
+        A value in (0, 1]; about 0.6 after a Gaussian blur of sigma 1 pixel, 0.4 after upscaling by 4. None for a flat
+        image, and for an image with a side shorter than 64 pixels.
     """
     side = min(*luma.shape, _MOST_SIDE) // 2 * 2
     if side < 64:
@@ -46,7 +46,7 @@ def detail_end(luma: NDArray[np.float32], noise: float) -> float | None:
 
 
 def _radial_power(square: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the mean power in rings of frequency; white noise of variance v has the power v in each."""
+    """Return the mean power in each ring of frequencies; white noise of variance v has power v in every ring."""
     side = len(square)
     window = np.outer(np.hanning(side), np.hanning(side))
     power = np.abs(np.fft.rfft2((square - square.mean()) * window)) ** 2 / (window**2).sum()

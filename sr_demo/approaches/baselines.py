@@ -13,7 +13,7 @@ from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.timing import Timing
 
 _SCALE = 4
-# Measured by `python -m sr_demo bench costs show`; there is no card that could hold it.
+# Measured by `python -m sr_demo bench costs show`; stored here, since methods without weights have no card.
 _TIMING = Timing("", 0, (96, 192, 384), first=(0.0073, 0.0266, 0.0951), again=(0.0064, 0.026, 0.0891))
 _NO_WEIGHTS = (
     Checkpoint(

@@ -7,7 +7,7 @@ from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.timing import Timing
 
 _TIMING = Timing("torch", 2, (64, 96, 192), (0.35, 0.8, 5.2), (0.33, 0.77, 5.0))
-"""Seconds in fp32: half of the processor time of one thread. Windows of 256 positions cost far more than their FLOPs say."""
+"""Seconds in fp32, half of the processor time of one thread. Windows of 256 positions cost far more than FLOPs suggest."""
 
 
 def _load(request: Request) -> Upscaler:
@@ -28,7 +28,7 @@ def _light(scale: int, sha256: str, size: int, parameters: int) -> Checkpoint:
         parameters=parameters,
         bytes_per_pixel=20_000,
         timings=(_TIMING,),
-        flops_per_pixel=1.73e6,  # of the paper, for x4; the upsampler of the others differs little
+        flops_per_pixel=1.73e6,  # from the paper, for x4; the upsamplers of the other scales differ little
         scale=scale,
         note="" if scale == 4 else f"Enlarges {scale} times: trained for it, not a result of x4 made smaller.",
         recommended=scale == 4,

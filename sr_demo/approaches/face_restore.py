@@ -1,4 +1,4 @@
-"""Face restoration: faces drawn anew by GFPGAN, everything else enlarged faithfully."""
+"""Face restoration: GFPGAN restores the faces, EDSR or bicubic upscales the background."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from sr_demo.spec import Approach, Remarked, Request, Upscaler
 from sr_demo.system.memory import budget
 
 _SCALE = 4
-# Our EDSR, and the halo that it needs.
+# Our EDSR, with its halo.
 BACKGROUND = embedded("background", "edsr-x4", "EDSR", bytes_per_pixel=2200)
 _BACKGROUND_TILES = Tiling("tiles", halo=14, max_aspect=2)
 _BACKGROUND_SHARE = 0.3
-"""Share of the progress that everything but the faces gets, where there are any."""
+"""Share of the progress that the background takes in an image with faces."""
 NOT_THE_PERSON = "a face from this may not be the person"
 NO_FACE = "no face was found, so none was restored"
 
 Restore = Callable[[Image], Image]
-"""From a degraded face to a restored one: (512, 512, 3) in [0, 1], aligned."""
+"""Function from a degraded to a restored face, both aligned, (512, 512, 3) in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class FaceRestoreOptions(DetailOptions):
 
 
 class FaceRestorer:
-    """Enlarges an image, and pastes restored faces into the result."""
+    """Upscales an image and pastes restored faces into the result."""
 
     precision = "fp32"
     backend = "torch"
     loss_db = None
 
     def __init__(self, restore: Restore, background: Upscaler | None) -> None:
-        """Take what restores a face, and what enlarges everything else; None for bicubic."""
+        """Set the function that restores a face, and the upscaler of the background; None for bicubic."""
         self._restore, self._background = restore, background
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
@@ -83,7 +83,7 @@ class FaceRestorer:
         return Remarked(readonly(out), _remarks(len(restored)))
 
     def _enlarged(self, image: Image, options: Options, progress: Progress) -> NDArray[np.float32]:
-        """Return everything but the faces, writeable."""
+        """Return the upscaled image with its faces unrestored, as a writeable array."""
         upscaler, (height, width) = self._background, image.shape[:2]
         if upscaler is None:
             out = resize(image, (height * _SCALE, width * _SCALE), progress=progress)
@@ -94,7 +94,7 @@ class FaceRestorer:
         return out
 
     def _paste(self, out: NDArray[np.float32], image: Image, face: detection.Face, strength: float) -> None:
-        """Paste a face, restored from the photo itself, with the colours that it has in `out`."""
+        """Restore a face from the LR image and paste it into `out`, with the colours that `out` has there."""
         before, after = alignment.transform_of(face), alignment.transform_of(face, _SCALE)
         assert before is not None and after is not None
         drawn = self._restore(alignment.aligned(image, before))
@@ -117,8 +117,8 @@ def restorer(network: Callable[..., tuple[object, object]]) -> Restore:
 
     def restore(face: Image) -> Image:
         with out_of_memory_translated(), torch.inference_mode():
-            # Values from -1 to 1, and the noise that is stored with the weights: the same face every time.
-            given = to_tensor(face).contiguous().to(device()) * 2 - 1  # it views its layers in this order
+            # The network expects values in [-1, 1]. The noise stored with the weights makes results reproducible.
+            given = to_tensor(face).contiguous().to(device()) * 2 - 1  # its layers use `view`
             drawn, _ = network(given, return_rgb=False, randomize_noise=False)
             assert isinstance(drawn, torch.Tensor)
             return to_array(drawn * 0.5 + 0.5)
@@ -179,7 +179,7 @@ APPROACH = Approach(
             licence="Apache-2.0, trained on non-commercial FFHQ",
             parameters=86_444_252,
             bytes_per_pixel=2200,
-            # Of EDSR, and one face (395 GFLOP) in 256 x 256 pixels.
+            # EDSR, plus one face (395 GFLOP) per 256 x 256 pixels.
             flops_per_pixel=BACKGROUND.flops_per_pixel + 6e6,
         ),
     ),

@@ -17,7 +17,7 @@ _X4PLUS_SHA, _ANIME_SHA, _VIDEO_SHA = (
     "fe01c269cfd10cdef8e018ab66ebe750cf79c7af4d1f9c16c737e1295229bacc",
     "548a36f9c3f4ab8da56cd3b13badf23968bee207b396dad14d04b830e5f2ab2d",
 )
-"""Of the authors' weights in the format of ncnn, with values in fp16: other bytes than the `.pth` files."""
+"""sha256 of the authors' weights in ncnn's format, with fp16 values; these files differ from the `.pth` files."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ _GENERAL = Checkpoint(
 )  # fmt: skip
 
 # 23 x 3 x 5 convolutions have a wider receptive field than any affordable halo: tiles are blended.
-# In small tiles x4plus then agrees with the whole result to 55 dB, which bf16 does to 51.
+# With small tiles, x4plus then agrees with the untiled result to 55 dB; bf16 agrees with fp32 to 51 dB.
 _BLENDED = Tiling("tiles", halo=32, blend=8, max_aspect=2)
 
 _X4PLUS = Checkpoint(
@@ -187,7 +187,7 @@ APPROACH = Approach(
     preferred=("x4plus", "general-x4v3"),
     options=RealEsrganOptions,
     load_options=("denoise",),
-    # Of the published general model, with 34 3x3 convolutions in a row; measured as `bench halos` does.
+    # Halo of the published general model (34 3x3 convolutions in a row), measured as by `bench halos`.
     tiling=Tiling("tiles", halo=28, max_aspect=2),
     scale=_SCALE,
     invents=True,

@@ -1,9 +1,9 @@
-"""Graph files: converted networks without the weights that lie beside them anyway, small enough to ship.
+"""Graph files: converted networks without the tensors of their weight files, small enough to ship.
 
-A converted network is a graph (`NAME.xml`) and its constants (`NAME.bin`). Most of the constants are tensors of the weight
-file, as they are or quantized to int8: a graph file names these, and holds the rest, which are biases and the steps of
-quantization. The first of its networks serves the others as a weight file too, so that what was folded into weights is held
-once. `unpack` puts all together, byte for byte, in about a tenth of a second and without torch.
+A converted network is a graph (`NAME.xml`) and its constants (`NAME.bin`). Most constants are tensors of the weight file,
+copied or quantized to int8. A graph file refers to these by name and stores only the rest: biases and quantization steps.
+The first network in a graph file also serves as a weight file for the others, so that folded weights are stored once.
+`unpack` restores a network byte for byte, in about a tenth of a second and without torch.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from sr_demo.errors import SRError
 Tensors = Mapping[str, NDArray[np.floating]]
 """The tensors of a weight file by name."""
 _LEAST_BYTES = 256
-"""Smaller constants are stored: naming them would take as much."""
+"""Size below which constants are stored, since a reference to a tensor would take as much space."""
 _MOST_ROUNDED_OTHERWISE = 0.01
-"""Share of a tensor's values: nncf computes in float32, and up to 0.2 % of what it rounds lies between two levels."""
+"""Largest share of a tensor's values that we may round differently; nncf computes in float32, which affects up to 0.2 %."""
 _DATE = (1980, 1, 1, 0, 0, 0)
-"""Of every entry, so that the same content gives the same file."""
+"""Date of every entry of a graph file, so that the same content gives the same file."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Constant:
     """Element type: "f32", "i8" and others."""
     shape: tuple[int, ...]
     steps: int | None = None
-    """For "i8": offset of the float32 steps, one for each output channel; None where it is not multiplied by any."""
+    """For "i8": offset of the float32 steps, one for each output channel; None if the constant has no steps."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class _Part:
     at: int
     tensor: str
     steps: int | None
-    """Offset of the float32 steps that it is divided by, one for each output channel; None where it is copied."""
+    """Offset of the float32 steps that the tensor is divided by, one for each output channel; None for a copy."""
 
 
 def read_tensors(file: Path) -> Tensors:
-    """Read the tensors of a safetensors file. Raises OSError, or SRError where it is of another kind."""
+    """Read the tensors of a safetensors file. Raises OSError, and SRError for a file of another format."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -72,13 +72,13 @@ def pack(file: Path, folder: Path, names: Sequence[str], tensors: Tensors) -> in
     """Write a graph file.
 
     Args:
-        file: what to write.
-        folder: where the converted networks lie.
-        names: their file names without suffix; the others are stored by what they share with the first.
-        tensors: of the weight file.
+        file: The graph file.
+        folder: Folder of the converted networks.
+        names: Their file names without suffix; the constants of the first network are shared with the others.
+        tensors: Tensors of the weight file.
 
     Returns:
-        The bytes of constants that are not in `tensors`, and are stored.
+        Number of bytes of constants that are stored, since they cannot be computed from `tensors`.
     """
     stored, first = 0, names[0]
     with zipfile.ZipFile(file, "w") as archive:
@@ -108,8 +108,8 @@ def unpack(file: Path, tensors: Tensors, name: str, folder: Path) -> None:
     """Write one converted network of a graph file: `name`.xml and `name`.bin in `folder`.
 
     Raises:
-        OSError: when the folder cannot be written.
-        SRError: when the graph file is damaged or belongs to other weights.
+        OSError: The folder cannot be written.
+        SRError: The graph file is damaged or belongs to other weights.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as archive:
@@ -121,7 +121,7 @@ def unpack(file: Path, tensors: Tensors, name: str, folder: Path) -> None:
 
 
 def _restored(archive: zipfile.ZipFile, name: str, tensors: Tensors) -> tuple[bytes, bytes]:
-    """Return a network of a graph file and its constants. Raises ValueError where they are not those that were packed."""
+    """Return the graph and the constants of a network. Raises ValueError when their checksum is wrong."""
     graph, rest = archive.read(f"{name}.xml"), archive.read(f"{name}.rest")
     head = json.loads(archive.read(f"{name}.json"))
     if first := head.get("beside"):
@@ -133,7 +133,7 @@ def _restored(archive: zipfile.ZipFile, name: str, tensors: Tensors) -> tuple[by
 
 
 def _as_tensors(graph: bytes, content: bytes, name: str) -> Tensors:
-    """Return the float32 constants of a network, named by it and their offset."""
+    """Return the float32 constants of the network `name`, with keys of the form `name@offset`."""
     return {
         f"{name}@{one.at}": np.frombuffer(content, np.float32, one.size // 4, one.at).reshape(one.shape)
         for one in _constants(graph)
@@ -142,7 +142,7 @@ def _as_tensors(graph: bytes, content: bytes, name: str) -> Tensors:
 
 
 def _constants(graph: bytes) -> list[_Constant]:
-    """Return the constants of a graph in the order of their file, each range once."""
+    """Return the constants of a graph in the order of their offsets, each range once."""
     root = ElementTree.fromstring(graph)
     layers = {layer.attrib["id"]: layer for layer in root.iter("layer")}
     after: dict[str, list[str]] = {}
@@ -200,7 +200,7 @@ def _levels(tensor: NDArray[np.floating], steps: NDArray[np.float32]) -> NDArray
 
 
 def _is_quantized(levels: NDArray[np.int8], tensor: NDArray[np.floating], steps: NDArray[np.float32]) -> bool:
-    """Whether `levels` are those of a tensor, apart from values that lie between two levels and were rounded otherwise."""
+    """Return whether `levels` are the quantized tensor, apart from a few values that were rounded to a neighbouring level."""
     off = np.abs(levels.astype(np.int16) - _levels(tensor, steps).ravel())
     return off.max() <= 1 and off.mean() < _MOST_ROUNDED_OTHERWISE
 
@@ -210,7 +210,7 @@ def _size(part: _Part, tensors: Tensors) -> int:
 
 
 def _rest(content: bytes, parts: Sequence[_Part], tensors: Tensors) -> bytes:
-    """Return what lies between the parts."""
+    """Return the bytes of `content` outside the parts."""
     ranges: list[bytes] = []
     end = 0
     for part in parts:
@@ -220,7 +220,7 @@ def _rest(content: bytes, parts: Sequence[_Part], tensors: Tensors) -> bytes:
 
 
 def _assembled(size: int, parts: Sequence[_Part], rest: bytes, tensors: Tensors) -> bytes:
-    """Undo `_rest`. Raises KeyError or ValueError where the tensors are not those that it was called with."""
+    """Undo `_rest`. Raises KeyError or ValueError for other tensors than those that `_rest` was called with."""
     content, end, read = bytearray(size), 0, 0
     for part in parts:
         gap = part.at - end

@@ -2,7 +2,7 @@
 
 A `.bin` holds the weights alone, in the order of the layers in its `.param`. A convolution's weights begin with a flag of
 four bytes: `_HALF` before values in fp16, which are padded to a multiple of four bytes, and 0 before values in fp32. All
-vectors (biases, slopes of PReLU, constants) are plain fp32 without a flag. So names and shapes are all that is needed.
+vectors (biases, slopes of PReLU, constants) are plain fp32 without a flag. Names and shapes therefore suffice to read it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     """One tensor of a file."""
 
     name: str
-    """As the network's state dict names it."""
+    """Key in the network's state dict."""
     shape: tuple[int, ...]
     """(out, in, kernel, kernel) for convolutions, which have a flag; (n,) for vectors, which have none."""
 
@@ -32,11 +32,11 @@ def read(content: bytes, layout: Sequence[Entry]) -> dict[str, NDArray[np.generi
     """Return the tensors of a `.bin` file by name, in the precision in which they are stored, float16 or float32.
 
     Args:
-        content: the whole file.
-        layout: its tensors in order.
+        content: Content of the file.
+        layout: Its tensors in order.
 
     Raises:
-        WeightsUnavailable: the file does not hold exactly these tensors.
+        WeightsUnavailable: The file does not hold exactly these tensors.
     """
     tensors: dict[str, NDArray[np.generic]] = {}
     at = 0
@@ -71,7 +71,7 @@ def convolution(name: str, inputs: int, outputs: int, kernel: int = 3) -> tuple[
 
 
 def rrdb(blocks: int, features: int = 64, growth: int = 32) -> tuple[Entry, ...]:
-    """Return the layout of RRDBNet at x4 (ESRGAN, Wang et al. 2018, arXiv 1809.00219) with so many blocks."""
+    """Return the layout of RRDBNet at x4 (ESRGAN, Wang et al. 2018, arXiv 1809.00219) with `blocks` blocks."""
     return tuple(_rrdb(blocks, features, growth))
 
 
@@ -89,7 +89,7 @@ def _rrdb(blocks: int, features: int, growth: int) -> Iterator[Entry]:
 
 
 def compact(convolutions: int, features: int = 64, scale: int = 4) -> tuple[Entry, ...]:
-    """Return the layout of SRVGGNetCompact with so many convolutions between the first and the last."""
+    """Return the layout of SRVGGNetCompact with `convolutions` convolutions between the first and the last."""
     entries: list[Entry] = []
     for number in range(convolutions + 1):
         entries += convolution(f"body.{2 * number}", features if number else 3, features)

@@ -1,8 +1,8 @@
 """OpenVINO: networks converted once and run without torch.
 
-On CPUs OpenVINO runs convolutions faster than torch, heights and widths may change from call to call at no cost, and its
-threads do not spin while another program computes. The layout is part of the converted model: images go in and come out as
-(1, H, W, 3), clamped, so that no copy is needed.
+On CPUs, OpenVINO runs convolutions faster than torch, accepts a different height and width in each call at no cost, and its
+threads do not spin while another program computes. The layout is part of the converted model: inputs and clamped outputs are
+(1, H, W, 3), so that no copy is needed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.system import seals
 
-# The converter reports its use to Intel over the network, from a fork of this process. A fork ends the threads of numpy's
-# OpenBLAS, and a matrix product in another thread then waits for them for ever. Without this package nothing is sent.
+# The converter reports its use to Intel over the network, from a fork of this process. The fork ends the threads of numpy's
+# OpenBLAS, so that a matrix product in another thread waits for them forever. Without this package nothing is sent.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 MODEL = "model.xml"
@@ -53,7 +53,7 @@ def installed_version() -> str:
 
 @lru_cache
 def processor() -> str:
-    """Describe what a converted network is measured on: CPU, instruction sets, limits by environment, number of cores."""
+    """Describe the hardware that timings depend on: CPU, instruction sets, limits by environment, number of cores."""
     lines: list[str] = []
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
@@ -73,7 +73,7 @@ def _core() -> Any:
 
 
 def supports_bf16() -> bool:
-    """Return whether this CPU has bf16 instructions, by OpenVINO's word, and the environment does not exclude them."""
+    """Return whether OpenVINO reports bf16 instructions for this CPU and the environment does not exclude them."""
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     if limit and limit not in ("DEFAULT", "ALL") and "AMX" not in limit and "BF16" not in limit:
         return False
@@ -91,7 +91,7 @@ def seal(folder: Path, model: str = MODEL) -> None:
 
 
 def is_intact(folder: Path, model: str = MODEL) -> bool:
-    """Return whether the network in `folder` is there with the checksums that it was written with."""
+    """Return whether the network in `folder` exists and its checksums match."""
     return seals.is_intact(*_files(folder, model))
 
 
@@ -110,14 +110,14 @@ class ConvertedNetwork:
         """Compile a converted network.
 
         Args:
-            folder: where `convert` wrote it.
-            precision: "fp32", "bf16", or "int8" for a quantized file; its layers left out of int8 run in `fast_precision`.
-            scale: scale factor of the network.
-            model: file name within `folder`.
-            loss_db: for int8, the PSNR-Y in dB that it loses.
+            folder: Folder that `convert` wrote.
+            precision: "fp32", "bf16", or "int8" for a quantized file, whose other layers run in `fast_precision`.
+            scale: Scale factor of the network.
+            model: File name within `folder`.
+            loss_db: Loss of PSNR-Y in dB by int8 quantization.
 
         Raises:
-            RuntimeError: when the file is damaged.
+            RuntimeError: The file is damaged.
         """
         self.precision = precision
         self.loss_db = loss_db
@@ -136,14 +136,14 @@ class ConvertedNetwork:
         progress.check()
         height, width = image.shape[:2]
         out = np.empty((1, height * self._scale, width * self._scale, 3), np.float32)
-        # OpenVINO shares only memory that may be written, and does not keep it alive: hence a copy with a name.
+        # OpenVINO shares only writeable memory and does not keep it alive: hence a copy, bound to a name.
         lr = np.array(image[None], np.float32, order="C")
         self._request.set_input_tensor(openvino.Tensor(lr, shared_memory=True))
         self._request.set_output_tensor(openvino.Tensor(out, shared_memory=True))
         try:
             self._request.infer()
         except RuntimeError as exc:
-            # OpenVINO has one error type for everything; the name of the C++ exception in its text is all there is to go by.
+            # OpenVINO has one error type for everything; they differ in the name of the C++ exception in the text.
             if "alloc" not in str(exc).lower():
                 raise
             raise OutOfMemory from exc
@@ -154,12 +154,12 @@ def convert(network: Any, folder: Path) -> None:
     """Convert a network for `ConvertedNetwork`. Takes from a second to a minute, and imports torch.
 
     Args:
-        network: an nn.Module in fp32, (1, 3, H, W) in and out.
-        folder: where to write; created unless it exists.
+        network: An nn.Module in fp32, (1, 3, H, W) in and out.
+        folder: Folder to write to; created if it does not exist.
 
     Raises:
-        StorageError: when the folder cannot be written.
-        Exception: whatever the converter raises on operations it lacks.
+        StorageError: The folder cannot be written.
+        Exception: Errors of the converter for unsupported operations.
     """
     import copy
     import warnings
@@ -177,7 +177,7 @@ def convert(network: Any, folder: Path) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.network(x.permute(0, 3, 1, 2)).clamp(0, 1).permute(0, 2, 3, 1)
 
-    # Unequal sides, so that the converter takes neither for a constant.
+    # With unequal sides, so that the converter treats neither as a constant.
     example = torch.linspace(0, 1, 24 * 40 * 3).view(1, 24, 40, 3)
     with _logging_kept(), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -196,9 +196,9 @@ def convert(network: Any, folder: Path) -> None:
 
 @contextmanager
 def _logging_kept() -> Generator[None]:
-    """One conversion at a time, during which our log goes on.
+    """Allow one conversion at a time, and restore the log levels that the converter changes.
 
-    The converter sets the root logger to errors only, for all threads; it would stay so after a failure, or when two
+    The converter sets the root logger to errors only, for all threads. This would persist after a failure, or when two
     conversions overlap.
     """
     root, ours = logging.getLogger(), logging.getLogger("sr_demo")

@@ -1,7 +1,7 @@
-"""What a `.pth` file is, found out before anything in it is read: an archive of tensors, a program, or a bomb.
+"""A safety check of `.pth` files before they are read: refuses TorchScript programs and decompression bombs.
 
-torch hands an archive with TorchScript inside to its own loader, whatever the caller's unpickler allows, and unpacks
-compressed members at their announced size.
+torch passes an archive with TorchScript to its own loader, regardless of the caller's unpickler, and unpacks compressed
+members at the size that they declare.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 from sr_demo.errors import WeightsUnavailable
 
 CONVERT = "Convert it to .safetensors where you trust it: safetensors.torch.save_file(state_dict, FILE)."
-"""The way out for every file that is refused because it could run as a program."""
+"""Advice for every file that is refused because it could run as a program."""
 _SPARE = 2**20
 """Bytes by which the members of an archive may exceed the file: torch stores them uncompressed."""
 
 
 def check(path: Path) -> None:
-    """Raise WeightsUnavailable where a `.pth` file is a TorchScript program, or unpacks to more than its size."""
+    """Raise WeightsUnavailable if a `.pth` file is a TorchScript program, or unpacks to more than its size."""
     if not zipfile.is_zipfile(path):
         return
     try:

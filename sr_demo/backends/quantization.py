@@ -1,7 +1,7 @@
 """Post-training quantization of converted networks to int8, for exported files and for networks run here.
 
-Calibrated and scored on different bundled photos. It needs the package nncf, which imports torch, prints progress bars and
-cannot be interrupted: where the user waits, it runs in a subprocess.
+Networks are calibrated and scored on different bundled photos. Quantization needs the package nncf, which imports torch,
+prints progress bars and cannot be interrupted; it runs in a subprocess when a user waits for it.
 """
 
 from __future__ import annotations
@@ -32,44 +32,44 @@ log = logging.getLogger("sr_demo")
 
 
 class Sample(NamedTuple):
-    """A pair to score with."""
+    """An LR-HR pair to score with."""
 
     lr: Image
     hr: Image
-    """As large as the result for `lr`."""
+    """The reference, of the size of the result for `lr`."""
 
 
 INTERPOLATION = "Interpolate"
-"""The type of operation that never runs in int8: interpolating rounded levels alone costs RDN more than a decibel."""
+"""The operation type that never runs in int8: interpolation of quantized values alone costs RDN more than 1 dB."""
 INSTALL = {"nncf": "pip install -r requirements-export.txt", "openvino": "pip install -r requirements.txt"}
 _AROUND_ATTENTION = frozenset({"Add", "Concat", "Gather", "Multiply", "MVN", "Softmax"})
-"""Types of operations beside the convolutions and linear layers of a network with attention that could run in int8."""
+"""Operation types in a network with attention that could run in int8, besides convolutions and linear layers."""
 _CALIBRATION = ("coffee", "astronaut", "retina", "rocket", "hubble")
 _SCORED = ("cat", "text", "cells", "brick")
-"""Bundled photos that are scored where the user gives no pairs: none of them is used for calibration."""
+"""Bundled photos to score on if the user gives no pairs; none of them is used for calibration."""
 _CROP, CROPS, MORE_CROPS = 48, 2, 4
-"""Side of a calibration patch in LR pixels, and how many are cut along the diagonal of each photo: few where a user waits,
-more for what ships."""
+"""Side of a calibration patch in LR pixels, and the number of patches along the diagonal of each photo: `CROPS` when a user
+waits, `MORE_CROPS` for the networks that ship."""
 _SCORED_SIDE = 256
 _SEEN = b"a calibration patch was read\n"
-"""Printed by the subprocess for each calibration patch: its parent counts these lines."""
+"""Line that the subprocess prints for each calibration patch; the parent counts these lines."""
 _MOST_READ = 65_536
-"""Bytes of the subprocess's output that are searched for them."""
+"""Largest number of bytes of the subprocess's output in which these lines are counted."""
 
 
 def missing() -> str:
-    """Return the package that is not installed, "openvino" or "nncf"; empty where networks can be quantized."""
+    """Return the missing package, "openvino" or "nncf"; empty if networks can be quantized."""
     return next((package for package in ("openvino", "nncf") if find_spec(package) is None), "")
 
 
 def require() -> None:
-    """Raise MissingDependency, with the command to install it, where networks cannot be quantized."""
+    """Raise MissingDependency, with the command that installs the package, if networks cannot be quantized."""
     if package := missing():
         raise MissingDependency(f"int8 needs the package {package}. Install with: {INSTALL[package]}")
 
 
 def calibration(scale: int, crops: int = CROPS) -> list[NDArray[np.float32]]:
-    """Return the calibration set: (1, 3, 48, 48) patches of bundled photos, downscaled by `scale`, `crops` of each photo."""
+    """Return the calibration set: `crops` patches (1, 3, 48, 48) of each bundled photo, downscaled by `scale`."""
     parts: list[NDArray[np.float32]] = []
     for sample in SAMPLES:
         if sample.id not in _CALIBRATION:
@@ -84,7 +84,7 @@ def calibration(scale: int, crops: int = CROPS) -> list[NDArray[np.float32]]:
 
 
 def photos(scale: int) -> list[Sample]:
-    """Return the middle 256 x 256 pixels of four bundled photos, with their LR versions."""
+    """Return the central 256 x 256 pixels of four bundled photos, with their LR versions."""
     found: list[Sample] = []
     for sample in SAMPLES:
         if sample.id in _SCORED:
@@ -108,24 +108,24 @@ class Operations:
     order: Mapping[str, int]
     """Position of each operation."""
     plain: frozenset[str] = frozenset()
-    """Operations that depend on no convolution: preparation of the input, and its plain upscaling for the residual."""
+    """Operations that depend on no convolution: preprocessing of the input, and its interpolation for the residual."""
     ends: frozenset[str] = frozenset()
-    """Convolutions whose result goes straight into a sum of two computed tensors: they end a group of blocks."""
+    """Convolutions whose result is directly added to another computed tensor: they end a group of blocks."""
     linears: tuple[str, ...] = ()
     """Linear layers: products of a computed tensor with weights."""
     attention: frozenset[str] = frozenset()
-    """In a network with attention, what is neither a convolution nor a linear layer and could run in int8: products of two
+    """Operations in a network with attention that could run in int8, besides convolutions and linear layers: products of two
     computed tensors, softmax, sums and the like."""
     last_attention: str = ""
     """The last softmax; "" in a network without attention."""
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Convolutions and linear layers: what int8 is for."""
+        """Convolutions and linear layers, the operations that int8 makes faster."""
         return self.convolutions + self.linears
 
     def after(self, name: str) -> frozenset[str]:
-        """Return the sums that come after an operation."""
+        """Return the sums after an operation in the order of execution."""
         return frozenset(found for found in self.sums if self.order[found] > self.order[name])
 
 
@@ -159,7 +159,7 @@ def operations(model: Path) -> Operations:
 
 
 def _goes_into_sum(op: Any) -> bool:
-    """Whether a result is, but for a bias and its layout, one of two computed tensors that are added."""
+    """Return whether a result is added to another computed tensor, possibly after a bias or a change of layout."""
     for use in (target.get_node() for output in op.outputs() for target in output.get_target_inputs()):
         kind = use.get_type_name()
         if kind == "Add" and not any(_is_weight(use.input_value(i).get_node()) for i in range(2)):
@@ -170,19 +170,19 @@ def _goes_into_sum(op: Any) -> bool:
 
 
 def _is_weight(node: Any) -> bool:
-    """Whether a tensor is constant, perhaps converted or transposed."""
+    """Return whether a tensor is constant, possibly converted, transposed or reshaped."""
     while node.get_type_name() in ("Convert", "Transpose", "Reshape"):
         node = node.input_value(0).get_node()
     return node.get_type_name() == "Constant"
 
 
 def _attention_ways(known: Operations) -> list[frozenset[str]]:
-    """Return what may be left out of int8 in a network with attention, fastest first.
+    """Return the sets of operations to leave out of int8 in a network with attention, fastest first.
 
-    Always left out: what is neither convolution nor linear layer; the first convolution, and those behind the last
-    attention, which draw the result: in int8 they cost HAT 0.4 dB; 1 x 1 convolutions, which weigh channels and gain no
-    time. Then, in turn: convolutions that end a group of blocks; all convolutions. What is left are the linear layers, which
-    cost least.
+    All sets contain the operations that are neither convolutions nor linear layers; the first convolution, and those after
+    the last attention, which cost HAT 0.4 dB in int8; and 1 x 1 convolutions, which weight channels and save no time. The
+    second set adds the convolutions that end a group of blocks. The third adds all convolutions, which leaves the linear
+    layers in int8; these lose least.
     """
     behind = {name for name in known.convolutions if known.order[name] > known.order[known.last_attention]}
     outside = known.attention | behind | {known.convolutions[0], *known.ones}
@@ -190,7 +190,7 @@ def _attention_ways(known: Operations) -> list[frozenset[str]]:
 
 
 def _convolved(ordered: Sequence[Any]) -> frozenset[str]:
-    """Names of the operations that are convolutions or depend on one."""
+    """Return the names of the operations that are convolutions or depend on one."""
     names: set[str] = set()
     for op in ordered:
         before = (op.input_value(i).get_node().get_friendly_name() for i in range(op.get_input_size()))
@@ -200,11 +200,12 @@ def _convolved(ordered: Sequence[Any]) -> frozenset[str]:
 
 
 def ways(known: Operations) -> list[frozenset[str]]:
-    """Return the sets of operations that may be left out of int8, fastest first.
+    """Return the sets of operations to leave out of int8, fastest first.
 
-    Always left out: the first and last convolution, which gain no time and cost SRResNet 0.15 dB on Set5; the upscaled
-    input; and the addition to it. Then, in turn: also the end of the long skip connection; instead of it all sums; and with
-    these also the convolutions that fuse the outputs of others. Networks with attention: see `_attention_ways`.
+    All sets contain the first and last convolution, which save no time and cost SRResNet 0.15 dB on Set5; the interpolated
+    input; and the addition to it. The second set adds the end of the long skip connection. The third adds all sums instead.
+    The fourth adds to the third the convolutions that fuse the outputs of others. For networks with attention, see
+    `_attention_ways`.
     """
     if known.last_attention:
         return _attention_ways(known)
@@ -228,19 +229,19 @@ def quantize(
     """Quantize an OpenVINO file to int8, in this process. Imports nncf, and with it torch.
 
     Args:
-        model: the file in fp32.
-        out: where to write the quantized one.
-        left: names of operations to leave out.
-        parts: the calibration set, (1, 3, H, W) each, in [0, 1].
-        kinds: types of operations to leave out.
-        seen: called for each part.
+        model: The file in fp32.
+        out: The quantized file to write.
+        left: Names of operations to leave out.
+        parts: The calibration set, (1, 3, H, W) each, in [0, 1].
+        kinds: Types of operations to leave out.
+        seen: Called for each calibration patch.
     """
-    # By default nncf reports its use over the network, unless it believes to be under test.
+    # By default nncf reports its use over the network, unless it detects that it is under test.
     os.environ.setdefault("NNCF_CI", "1")
     import nncf
     import openvino
 
-    logging.getLogger("nncf").setLevel(logging.ERROR)  # set_log_level would also set handlers of others
+    logging.getLogger("nncf").setLevel(logging.ERROR)  # set_log_level would also change the handlers of other packages
     read = openvino.Core().read_model(str(model))
     colours_last = read.input(0).get_partial_shape()[1].is_dynamic
 
@@ -262,16 +263,16 @@ def quantize_in_subprocess(
     """Run `quantize` with our calibration set in a subprocess, which Stop ends at once.
 
     Args:
-        model: the OpenVINO file in fp32.
-        out: where to write the quantized one.
-        left: names of operations to leave out.
-        scale: scale factor of the network.
-        progress: where to report.
-        crops: calibration patches of each photo.
+        model: The OpenVINO file in fp32.
+        out: The quantized file to write.
+        left: Names of operations to leave out.
+        scale: Scale factor of the network.
+        progress: Receives the progress.
+        crops: Calibration patches of each photo.
 
     Raises:
-        Cancelled: after Stop.
-        SRError: when the subprocess fails; the end of its output is in the log.
+        Cancelled: Stop was pressed.
+        SRError: The subprocess failed; the end of its output is in the log.
     """
     order = json.dumps({"model": str(model), "out": str(out), "left": sorted(left), "scale": scale, "crops": crops})
     with (
@@ -288,7 +289,7 @@ def quantize_in_subprocess(
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(0.2)
         finally:
-            process.kill()  # without effect where it has ended by itself
+            process.kill()  # no effect if it has ended
         output.seek(0)
         last = output.read()[-2000:].decode(errors="replace")
     if process.returncode:

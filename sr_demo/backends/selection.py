@@ -3,7 +3,7 @@
 Where an int8 form ships with this app (`shipped_int8`), OpenVINO runs the network, and its precision is measured: see
 `inference/default_int8.py`. Any other network that was loaded into torch can be prepared: converted for OpenVINO, compared
 and timed. If OpenVINO was faster, later processes open the converted network straight from the disk and never import torch.
-Approaches need not know of this: every plain `NetworkUpscaler` under autocast takes part, and so do HAT and DRCT, for which
+Approaches do not depend on this: it applies to every plain `NetworkUpscaler` under autocast, and to HAT and DRCT, for which
 an exportable graph exists (`networks/attention_graph.py`).
 
 Stored results are keyed by the checkpoint's sha256, the int8 form that ships for it, precision, scale, the code of the
@@ -41,24 +41,25 @@ from sr_demo.system.hardware import OtherLoad
 log = logging.getLogger("sr_demo")
 
 _FOLDER = "engines"  # words: ok
-"""In the cache folder: the name that earlier versions used."""
+"""Folder within the cache folder; the name is kept from earlier versions."""
 _FORMAT = 3
-"""Raised when converted networks and verdicts of earlier versions must not be used any more."""
+"""Version of converted networks and verdicts; those of other versions are not used."""
 SIDE = 96
 """Side in pixels of the image on which both backends are timed."""
 _ROUNDS, _MOST_ROUNDS = 3, 12
 _ENOUGH = 3.0
-"""Seconds after which two rounds suffice: other work waits meanwhile, and large attention networks take one per run."""
+"""Seconds after which two rounds suffice: other work waits during the timing, and a large attention network takes a second
+per run."""
 _SETTLED = 1.2
-"""Largest ratio of the two best times of a backend; above, the CPU was busy, and timing goes on."""
+"""Largest ratio of the two best times of a backend; if it is larger, the CPU was busy and timing continues."""
 _QUIET = 0.25
-"""Largest share of the processors that other programs may take during the timing; above, it is disturbed."""
+"""Largest share of the processors that other programs may use during the timing; otherwise it counts as disturbed."""
 _PAUSE, _MOST_RACES = 60.0, 5
-"""Seconds until a disturbed timing is repeated, and how often it is done in all by one process."""
+"""Seconds until a disturbed timing is repeated, and the largest number of timings per process."""
 _LOOK = 1.0
-"""Seconds for which the processors are watched before a repetition: while others keep them busy, it is put off."""
+"""Seconds for which the load of the processors is measured before a repetition, which is postponed while they are busy."""
 _LEAST_AGREEMENT = 45.0
-"""Lowest PSNR in dB between the results of both backends; below, the conversion is wrong. bf16 gives 55 to 62."""
+"""Lowest PSNR in dB between the results of both backends for a conversion to count as correct. bf16 gives 55 to 62."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +69,20 @@ class Verdict:
     backend: str
     """"OpenVINO" or "torch"."""
     precision: str
-    """What it computes in."""
+    """The precision that the faster way computes in."""
     seconds: float
     """Minimum of two to twelve runs on an image of 96 x 96 pixels, alternating with those of the other way."""
     seconds_other: float
-    """The same of the slower way, or of one whose results differ too much."""
+    """The same for the other way, which was slower or whose results differ too much."""
     agreement_db: float
-    """PSNR between the results of both."""
+    """PSNR in dB between the results of both."""
     settled: bool = True
-    """False where other programs disturbed the timing and the first way won: timed again later."""
+    """False if other programs disturbed the timing and the first way won; it is repeated later then."""
 
 
 @dataclass(frozen=True)
 class ConvertedFiles:
-    """Where the converted form of one network lies, with the verdict for one requested precision."""
+    """Location of the converted form of one network, with the verdict for one requested precision."""
 
     key: str
     """Name of the folder: a digest of everything that changes the converted network."""
@@ -90,20 +91,20 @@ class ConvertedFiles:
 
     @property
     def folder(self) -> Path:
-        """Where the converted network lies, or would."""
+        """Folder of the converted network; it may not exist."""
         return storage.cache_folder() / _FOLDER / self.key
 
     @property
     def verdict_file(self) -> Path:
-        """Where the verdict lies, or would."""
+        """File of the verdict; it may not exist."""
         return self.folder / f"{self.precision}.json"
 
 
 def converted_files(model: ModelIdentity) -> ConvertedFiles | None:
-    """Return where the converted form of `model` lies, whether it exists yet or not.
+    """Return the location of the converted form of `model`, whether it exists or not.
 
-    None where there can be none: OpenVINO is not installed, the model has no weights, runs in fp16 (for GPUs), or was
-    loaded with options other than the defaults, whose values are endless.
+    None if the model cannot have one: OpenVINO is not installed, the model has no weights, runs in fp16 (for GPUs), or was
+    loaded with options other than the defaults, of which there are too many combinations.
     """
     files, precision, scale = model.checkpoint.files, model.precision, model.scale
     if not files or precision == "fp16" or model.load_options or not openvino_backend.available():
@@ -118,16 +119,16 @@ def converted_files(model: ModelIdentity) -> ConvertedFiles | None:
 
 
 class Preparation(Protocol):
-    """One network to prepare, and what preparing it needs from its owner."""
+    """One network to prepare, with the functions that the preparation needs from its owner."""
 
     @property
     def files(self) -> ConvertedFiles:
-        """Where the converted form goes."""
+        """Location of the converted form."""
         ...
 
     @property
     def upscaler(self) -> Upscaler:
-        """The network in torch, in the requested precision: what the converted form is compared with."""
+        """The network in torch, in the requested precision, which the converted form is compared with."""
         ...
 
     def load_exact(self) -> Upscaler:
@@ -135,7 +136,7 @@ class Preparation(Protocol):
         ...
 
     def computing(self) -> AbstractContextManager[object]:
-        """Keep other computation away while both backends are timed."""
+        """Block other computation while both backends are timed."""
         ...
 
     def decided(self, verdict: Verdict) -> None:
@@ -145,7 +146,7 @@ class Preparation(Protocol):
 
 @lru_cache
 def _sources() -> str:
-    """A digest of the networks' code: the same weights mean something else to a changed network."""
+    """Return a digest of the networks' code, since the same weights give other results in a changed network."""
     digest = hashlib.sha256()
     for path in sorted((Path(__file__).parents[1] / "networks").glob("*.py")):
         digest.update(path.read_bytes())
@@ -153,7 +154,7 @@ def _sources() -> str:
 
 
 def stored(which: ConvertedFiles) -> Verdict | None:
-    """Return the verdict stored for a network, or None where there is none or the file is damaged."""
+    """Return the stored verdict for a network; None if it is missing or the file is damaged."""
     try:
         return Verdict(**seals.read_json(which.verdict_file, unsealed=True))
     except (OSError, ValueError, TypeError):
@@ -161,7 +162,7 @@ def stored(which: ConvertedFiles) -> Verdict | None:
 
 
 def open_stored(which: ConvertedFiles) -> Upscaler | None:
-    """Return the converted network where OpenVINO was the faster backend, else None. Damaged files are removed."""
+    """Return the converted network if OpenVINO was the faster backend, else None. Damaged files are removed."""
     verdict = stored(which)
     if verdict is None or verdict.backend != ConvertedNetwork.backend or verdict.precision == "int8":
         return None
@@ -177,7 +178,7 @@ def open_stored(which: ConvertedFiles) -> Upscaler | None:
 
 
 def can_prepare(upscaler: Upscaler) -> bool:
-    """Return whether a loaded approach is one network that OpenVINO may run faster: convolutions, HAT or DRCT, on a CPU."""
+    """Return whether OpenVINO may run a loaded approach faster: a convolutional network, HAT or DRCT, on a CPU."""
     from sr_demo.backends.torch_backend import NetworkUpscaler, device
 
     if type(upscaler) is not NetworkUpscaler or device().type != "cpu":
@@ -190,7 +191,7 @@ def can_prepare(upscaler: Upscaler) -> bool:
 
 
 def graph(upscaler: Any) -> Any:
-    """Return what is converted of an upscaler that `can_prepare`, loaded in fp32: an nn.Module, (1, 3, H, W) in and out."""
+    """Return the nn.Module to convert, (1, 3, H, W) in and out, of an upscaler that `can_prepare`, loaded in fp32."""
     if upscaler.mode == "autocast":
         return upscaler.network
     from sr_demo.networks import attention_graph
@@ -199,16 +200,16 @@ def graph(upscaler: Any) -> Any:
 
 
 def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Callable[[], None] = lambda: None) -> None:
-    """Convert a network for OpenVINO, unless that was done before. One at a time, over all threads and processes.
+    """Convert a network for OpenVINO unless it is converted already. Runs one conversion at a time across all processes.
 
     Args:
-        which: where the converted form goes.
-        network: returns an nn.Module in fp32; called only where it is needed.
-        waiting: called five times a second while another network is converted.
+        which: Location of the converted form.
+        network: Returns an nn.Module in fp32; called only if it is needed.
+        waiting: Called five times a second while another network is converted.
 
     Raises:
-        StorageError: when the cache folder cannot be written.
-        Exception: whatever `network`, `waiting` or the converter raises.
+        StorageError: The cache folder cannot be written.
+        Exception: Whatever `network`, `waiting` or the converter raises.
     """
     everything = storage.ready(which.folder.parent)
     with storage.guarded(everything), storage.alone(everything, waiting):
@@ -221,9 +222,10 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
 
 
 def prepare(preparation: Preparation) -> Verdict:
-    """Convert the network, compare and time both backends, and store which one won.
+    """Convert the network, compare and time both backends, and store the verdict.
 
-    Conversion runs beside other work, timing does not. Raises StorageError, or what loading or the converter raises.
+    Conversion runs concurrently with other work, timing does not. Raises StorageError, or what loading or the converter
+    raises.
     """
     which = preparation.files
     precision = openvino_backend.fast_precision() if which.precision == "auto" else which.precision
@@ -247,13 +249,13 @@ def faster(
     least_agreement: float = _LEAST_AGREEMENT,
     check: Callable[[], None] = SILENT.check,
 ) -> Verdict:
-    """Time two ways to run a network in turns on the same image.
+    """Time two ways to run a network, in alternation and on the same image.
 
     Args:
-        first: the present one.
-        candidate: wins where it is faster and agrees.
-        least_agreement: lowest PSNR in dB between the two results.
-        check: called before each run; what it raises ends the timing.
+        first: The present way.
+        candidate: The other way; wins if it is faster and its result agrees.
+        least_agreement: Lowest PSNR in dB between the two results.
+        check: Called before each run; an exception from it ends the timing.
     """
     image = known_image(SIDE)
     times: dict[bool, list[float]] = {True: [], False: []}
@@ -286,13 +288,13 @@ def faster(
 
 
 def agreement(one: Image, other: Image) -> float:
-    """Return the PSNR in dB between two results of the same size; 200 where they are equal."""
+    """Return the PSNR in dB between two results of the same size; 200 if they are equal."""
     squared = float(np.mean((one.astype(np.float64) - other) ** 2))
     return 200.0 if squared == 0 else -10 * log10(squared)
 
 
 def _are_settled(times: dict[bool, list[float]]) -> bool:
-    """Whether the two best times of each backend agree."""
+    """Return whether the two best times of each backend agree."""
     pairs = [sorted(taken)[:2] for taken in times.values()]
     return all(second <= _SETTLED * first for first, second in pairs)
 
@@ -306,7 +308,7 @@ def known_image(side: int) -> Image:
 
 
 class Preparer:
-    """Prepares networks in background threads, one after the other; each once, or a few times where that was disturbed."""
+    """Prepares networks in background threads, one after the other, each once unless its timing was disturbed."""
 
     def __init__(self) -> None:
         self._seen: set[ConvertedFiles] = set()
@@ -315,9 +317,9 @@ class Preparer:
         self._threads: list[Thread] = []
 
     def begin(self, preparation: Preparation) -> bool:
-        """Start to `prepare` in the background; return False where that was done or started before.
+        """Start to `prepare` a network in the background; return False if it needs no preparation or was started before.
 
-        A network whose timing other programs disturbed is timed again once they have ended, up to `_MOST_RACES` times.
+        If other programs disturb the timing, it is repeated when they have ended, up to `_MOST_RACES` times in all.
         """
         which = preparation.files
         with self._lock:
@@ -358,6 +360,6 @@ class Preparer:
         return True
 
     def wait(self) -> None:
-        """Wait until everything begun so far is prepared; not for repetitions."""
+        """Wait until all networks begun so far are prepared; repetitions of the timing are not awaited."""
         for thread in self._threads:
             thread.join()

@@ -1,7 +1,7 @@
-"""The int8 networks that come with this app: a graph file and a card for each checkpoint in `weights/int8/`.
+"""The int8 networks that ship with this app: a graph file and a card for each checkpoint in `weights/int8/`.
 
-They are quantized and measured once, by `python -m sr_demo quantize`, and belong to weights with one sha256, embedded or
-published. Here nothing is calibrated: `place` puts the network into the cache folder without nncf and torch.
+They are quantized and measured once, by `python -m sr_demo quantize`, and belong to weights with a certain sha256, embedded
+or published. Nothing is calibrated here: `place` writes the network into the cache folder without nncf and torch.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ MODEL = "int8.xml"
 """File name of a quantized network in the folder of the converted one."""
 _GRAPHS = (openvino_backend.MODEL, MODEL)
 MOST_LOSS, MOST_LOSS_ADVERSARIAL = 0.02, 0.05
-"""dB of PSNR-Y that a network may lose on each test set to be shipped, and with that to be used by default; that an
-adversarial one may gain, too, since more is no better for it: the result is another than the one that was trained."""
+"""Largest loss of PSNR-Y in dB on each test set with which an int8 network ships and is used by default. For adversarial
+networks it is also the largest gain: a higher PSNR is no improvement there, it only means that the result differs."""
 LEAST_AGREEMENT = 45.0
-"""Lowest mean PSNR in dB between the results in int8 and in fp32 on a test set, of adversarial networks: their own score
-says little about what is seen."""
+"""Lowest mean PSNR in dB between the int8 and fp32 results of adversarial networks on a test set, since their PSNR against
+the reference does not measure how visible a difference is."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SetScore:
     agreement: float
     """Mean PSNR in dB between the two results."""
     lowest: float
-    """The lowest of any image."""
+    """The lowest PSNR in dB between the two results on any image."""
 
     @property
     def loss(self) -> float:
@@ -61,26 +61,26 @@ class ShippedInt8:
     file: str
     """Name of the graph file beside the card."""
     sha256: str
-    """Of the graph file."""
+    """sha256 of the graph file."""
     way: int
-    """Number of the choice of `quantization.ways`, 0 for the fastest."""
+    """Index of the chosen set of `quantization.ways`; 0 for the fastest."""
     kept: int
     """Convolutions and linear layers that stay in floating point."""
     of: int
     """Convolutions and linear layers in the network."""
     agreement: float
-    """PSNR in dB between int8 and fp32 on `selection.known_image`, where they were quantized."""
+    """PSNR in dB between int8 and fp32 on `selection.known_image`, measured where the network was quantized."""
     scores: Mapping[str, SetScore]
-    """By test set: Set5, Set14, and val where there are validation images."""
+    """Scores by test set: Set5, Set14, and val if there are validation images."""
 
     @property
     def loss_db(self) -> float:
         """The largest loss of PSNR-Y on a test set in dB: shown with every result."""
-        # Of the four decimals that cards have, a difference shows binary digits.
+        # Rounded to the four decimals of the cards, since a difference of floats shows binary digits.
         return round(max(score.loss for name, score in self.scores.items() if name != "val"), 4)
 
     def is_good(self, family: str) -> bool:
-        """Whether int8 costs a network of this family so little that it may be shipped."""
+        """Return whether the loss by int8 is small enough for a network of this family to ship."""
         if family == "adversarial":
             agrees = min(score.agreement for score in self.scores.values()) >= LEAST_AGREEMENT
             changes = [abs(score.loss) for name, score in self.scores.items() if name != "val"]
@@ -89,20 +89,20 @@ class ShippedInt8:
 
 
 def read_card(path: Path) -> ShippedInt8:
-    """Read a card. Raises OSError, ValueError, KeyError or TypeError on a damaged one."""
+    """Read a card. Raises OSError, ValueError, KeyError or TypeError for a damaged card."""
     entries = json.loads(path.read_text(encoding="utf-8"))
     scores = {name: SetScore(**score) for name, score in entries.pop("scores").items()}
     return ShippedInt8(weights=tuple(entries.pop("weights")), scores=scores, **entries)
 
 
 def write_card(path: Path, shipped: ShippedInt8) -> None:
-    """Write what `read_card` reads."""
+    """Write a card that `read_card` reads."""
     path.write_text(json.dumps(asdict(shipped), indent=1) + "\n", encoding="utf-8")
 
 
 @lru_cache
 def _all(folder: Path) -> Mapping[tuple[str, ...], ShippedInt8]:
-    """The cards of a folder by the sha256 of the weights."""
+    """Return the cards in a folder by the sha256 of the weights; damaged cards are skipped and logged."""
     found: dict[tuple[str, ...], ShippedInt8] = {}
     for path in sorted(folder.glob("*.json")):
         try:
@@ -115,14 +115,14 @@ def _all(folder: Path) -> Mapping[tuple[str, ...], ShippedInt8]:
 
 
 def of(checkpoint: Checkpoint) -> ShippedInt8 | None:
-    """Return the int8 form of the weights that `checkpoint` has here; None where none ships."""
+    """Return the shipped int8 form of the local weights of `checkpoint`; None if none ships."""
     if not checkpoint.files or checkpoint.is_file_of_user:
         return None
     return _all(FOLDER).get(tuple(step.sha256 for step in checkpoints.plan(checkpoint)))
 
 
 def by_default(model: ModelIdentity) -> ShippedInt8 | None:
-    """Return the int8 form that a model may run in where no precision is requested; None on a GPU, or without OpenVINO."""
+    """Return the int8 form that may run a model in precision `auto`; None on a GPU, without OpenVINO, or if none ships."""
     if model.precision != "auto" or model.load_options or hardware.gpu_bytes() or not openvino_backend.available():
         return None
     return of(model.checkpoint)
@@ -132,15 +132,15 @@ def place(shipped: ShippedInt8, files: Sequence[Path], folder: Path, waiting: Ca
     """Write the converted network and the quantized one into `folder`, unless they are there.
 
     Args:
-        shipped: what to write.
-        files: the verified weight files; the first one holds the tensors.
-        folder: where `backends.selection` keeps the converted network.
-        waiting: called five times a second while another process does the same.
+        shipped: The int8 form to write.
+        files: The verified weight files; the first one holds the tensors.
+        folder: Folder of the converted network; see `backends.selection`.
+        waiting: Called five times a second while another process does the same.
 
     Raises:
-        StorageError: when the folder cannot be written.
-        SRError: when the graph file is damaged.
-        Exception: what `waiting` raises.
+        StorageError: The folder cannot be written.
+        SRError: The graph file is damaged.
+        Exception: Whatever `waiting` raises.
     """
     everything = storage.ready(folder).parent
     with storage.guarded(everything), storage.alone(folder, waiting):

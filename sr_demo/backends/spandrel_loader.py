@@ -26,13 +26,13 @@ def load(path: Path, architecture: str, scale: int) -> Any:
     """Load a checkpoint as spandrel's `ImageModelDescriptor`, which pads to the size its network needs, crops and clamps.
 
     Args:
-        path: a .safetensors or .pth file.
-        architecture: the expected one, by spandrel's id: detection goes by key names and can be wrong.
-        scale: the expected scale factor.
+        path: A .safetensors or .pth file.
+        architecture: spandrel's id of the expected architecture, since detection relies on key names and can be wrong.
+        scale: The expected scale factor.
 
     Raises:
-        WeightsUnavailable: when the file cannot be read, or holds another network.
-        MissingDependency: when spandrel cannot be imported.
+        WeightsUnavailable: The file cannot be read, or holds another network.
+        MissingDependency: spandrel cannot be imported.
     """
     state = read_state(path)
     with translated(path):
@@ -44,14 +44,14 @@ def load_blend(paths: Sequence[Path], shares: Sequence[float], architecture: str
     """Load the weighted sum of several checkpoints: network interpolation (Wang et al. 2019, arXiv 1811.10515).
 
     Args:
-        paths: checkpoints of networks with the same layout.
-        shares: the weight of each; they sum to 1.
-        architecture: as for `load`.
-        scale: as for `load`.
+        paths: Checkpoints of networks with the same layout.
+        shares: Weight of each checkpoint; they sum to 1.
+        architecture: See `load`.
+        scale: See `load`.
 
     Raises:
-        WeightsUnavailable: as `load`.
-        MissingDependency: as `load`.
+        WeightsUnavailable: See `load`.
+        MissingDependency: See `load`.
     """
     states = [read_state(path) for path in paths]
     for path, state in zip(paths, states, strict=True):
@@ -70,7 +70,7 @@ def load_blend(paths: Sequence[Path], shares: Sequence[float], architecture: str
 
 
 def detect(state: dict[str, torch.Tensor], path: Path) -> Any:
-    """Return the spandrel descriptor of whatever network `state`, the content of `path`, belongs to. Raises as `load`."""
+    """Detect the network of `state`, the content of `path`, and return its spandrel descriptor. Raises as `load`."""
     loader = _loader()
     with translated(path):
         descriptor = loader.load_from_state_dict(state)
@@ -120,7 +120,7 @@ def _loader() -> Any:
     try:
         from spandrel import ModelLoader
     except (ImportError, RuntimeError) as exc:
-        # torchvision built for another torch fails with a RuntimeError while it is imported.
+        # A torchvision that was built for another torch raises a RuntimeError on import.
         raise MissingDependency(
             "The spandrel package could not be loaded, most often because torch and torchvision do not belong "
             "together. Run: pip install --force-reinstall -r requirements.txt"
@@ -131,7 +131,7 @@ def _loader() -> Any:
 
 
 def _checked(descriptor: Any, name: str, architecture: str, scale: int) -> Any:
-    """`descriptor` with fused attention. Raises WeightsUnavailable when it is not the expected network."""
+    """Fuse the attention of `descriptor` and return it. Raises WeightsUnavailable when it is not the expected network."""
     if descriptor.architecture.id != architecture or descriptor.scale != scale:
         raise WeightsUnavailable(
             f"{name} holds a {descriptor.architecture.name} network for x{descriptor.scale}, "
@@ -147,14 +147,14 @@ def attention_upscaler(
     """Load an attention network, converted to its precision as a whole. Raises as `load` does.
 
     Args:
-        request: of the approach's loader.
-        architecture: as for `load`.
-        scale: as for `load`.
-        supported: precisions that the network may run in; None for those that spandrel declares.
+        request: The request to the approach's loader.
+        architecture: See `load`.
+        scale: See `load`.
+        supported: Precisions that the network may run in; None for those that spandrel declares.
     """
     descriptor = load(request.files[0], architecture, scale)
     precision = choose_precision(request.precision, supported or precisions(descriptor))
-    # The descriptor, not the bare network: it pads to the window size and crops again.
+    # The descriptor rather than the bare network, since it pads to the window size and crops the result.
     return NetworkUpscaler(descriptor, precision, mode="convert")
 
 

@@ -1,12 +1,12 @@
 """torch: device, precision, GPU memory, conversion between arrays and tensors, and networks as upscalers.
 
-Precision. On a GPU bf16 where the chip has it, else fp16 where the network allows it. On a CPU bf16 only where a short
-probe shows that it is faster: chips without AMX or AVX-512-BF16 emulate it slowly. Convolutional networks run under
+Precision. On a GPU: bf16 if the chip supports it, otherwise fp16 if the network allows it. On a CPU: bf16 only if a short
+probe shows that it is faster, since chips without AMX or AVX-512-BF16 emulate it slowly. Convolutional networks run under
 autocast, which keeps their bicubic skip in fp32; attention networks are converted as a whole, since autocast does not
 speed them up.
 
-Overlap. Work for a GPU is queued, not waited for. `upscale_many` queues a batch before it yields the results of the one
-before: while these are copied back and placed, the GPU computes. On a CPU the same code runs with nothing queued ahead.
+Overlap. Work for a GPU is queued asynchronously. `upscale_many` queues a batch before it yields the results of the previous
+one, so that the GPU computes while results are copied back and placed. On a CPU the same code runs with nothing queued ahead.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from sr_demo.system import memory
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 ALL = ("fp32", "bf16", "fp16")
 _GPU_SHARE = 0.7
-"""Share of a GPU's free memory that one batch may take: the input of the next and the results of the last lie there too."""
+"""Share of a GPU's free memory that one batch may take; the rest is for the next input and the previous results."""
 _AT_ONCE = 8
-"""Tiles in one batch on a GPU: one tile does not keep a large chip busy, and Stop waits for two batches."""
+"""Tiles in one batch on a GPU: a single tile does not saturate a large chip, but Stop waits for two batches."""
 _FULL = ("DefaultCPUAllocator", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
-"""How torch's CPU allocator, CUDA's for pinned memory, and cuDNN and cuBLAS report, in this order, that memory is full."""
+"""Signs of full memory in error messages: of torch's CPU allocator, of CUDA for pinned memory, of cuDNN and cuBLAS."""
 
 
 @lru_cache
 def device() -> torch.device:
-    """Return the device to compute on: CUDA where there is one, else the CPU."""
+    """Return the device to compute on: CUDA if available, else the CPU."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     torch.backends.cudnn.allow_tf32 = False  # torch's default rounds the factors of fp32 convolutions to 10 bits
@@ -51,7 +51,7 @@ def device() -> torch.device:
 
 
 def budget(where: torch.device) -> int:
-    """Return the bytes that one batch may take now on `where`. On a GPU, blocks that torch keeps for reuse count as free."""
+    """Return the bytes that one batch may now take on `where`. On a GPU, blocks that torch keeps for reuse count as free."""
     if where.type == "cpu":
         return memory.budget()
     free, _ = torch.cuda.mem_get_info(where)
@@ -62,9 +62,9 @@ def budget(where: torch.device) -> int:
 def cpu_gains_from_bf16() -> bool:
     """Return whether a 3x3 convolution, 64 to 64 channels, is at least 1.3 times as fast in bf16 as in fp32 on this CPU.
 
-    Measured on one thread: with several, other programs that compute at this moment would disturb the measurement.
+    Measured on one thread, since other running programs would disturb a measurement on several threads.
     """
-    # A generator of its own, so that the caller's random stream does not depend on when this first runs.
+    # A separate generator, so that the caller's random stream does not depend on when this first runs.
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(1, 64, 96, 96, generator=generator).to(memory_format=torch.channels_last)
     weight = torch.rand(64, 64, 3, 3, generator=generator).to(memory_format=torch.channels_last)
@@ -104,13 +104,13 @@ def choose_precision(requested: Precision, supported: tuple[str, ...] = ALL) -> 
 
 @contextmanager
 def out_of_memory_translated() -> Generator[None]:
-    """Turn the out-of-memory errors of torch and numpy into ours, by type."""
+    """Translate the out-of-memory errors of torch and numpy into `OutOfMemory`."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as exc:
         raise OutOfMemory from exc
     except RuntimeError as exc:
-        # A plain RuntimeError: its text is all there is to go by.
+        # A plain RuntimeError, which can only be recognized by its text.
         if not any(sign in str(exc) for sign in _FULL):
             raise
         raise OutOfMemory from exc
@@ -131,9 +131,9 @@ class NetworkUpscaler:
         """Move a network to the device.
 
         Args:
-            network: an nn.Module or a spandrel descriptor, (k, 3, H, W) in [0, 1] -> (k, 3, H * scale, W * scale).
-            precision: one that `choose_precision` returned.
-            mode: run under autocast, or convert all weights and inputs.
+            network: An nn.Module or a spandrel descriptor, (k, 3, H, W) in [0, 1] -> (k, 3, H * scale, W * scale).
+            precision: A precision that `choose_precision` returned.
+            mode: Run under autocast, or convert all weights and inputs.
         """
         self.precision = precision
         self.mode = mode
@@ -147,13 +147,13 @@ class NetworkUpscaler:
         self._dtype = torch.float32 if self._autocast else DTYPES[precision]
         self._cast = DTYPES[precision]
         self._network = network.eval().to(self._device, self._dtype)
-        # The module inside a descriptor is converted, or its convolutions copy every result into another layout.
+        # The module inside a descriptor is converted too; otherwise its convolutions copy every result to another layout.
         module = network if isinstance(network, nn.Module) else network.model
         module.to(memory_format=torch.channels_last)
 
     @property
     def network(self) -> Any:
-        """The network on its device, as an export writes it."""
+        """The network on its device, for export."""
         return self._network
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
@@ -163,7 +163,7 @@ class NetworkUpscaler:
             return to_array(self._forward([image]))
 
     def budget(self) -> int:
-        """Return the bytes that the work on one batch may take now on the device."""
+        """Return the bytes that one batch may now take on the device."""
         return budget(self._device)
 
     def upscale_many(self, batches: Iterable[Sequence[Image]], options: Options) -> Iterator[list[Image]]:
@@ -189,17 +189,17 @@ class NetworkUpscaler:
     def _forward(self, images: Sequence[Image]) -> torch.Tensor:
         """Run the network on k images (H, W, 3): (k, 3, H * scale, W * scale) on the device, possibly still computing."""
         x = _stacked(images, pinned=self._device.type == "cuda").to(self._device, non_blocking=True)
-        # Converted on the device: in one call with the copy, torch would convert on the CPU, in pageable memory, and wait.
+        # Converted on the device. In one call with the copy, torch would convert in pageable CPU memory and block.
         return self._network(x.to(self._dtype).contiguous(memory_format=torch.channels_last))
 
 
 class _PendingResults:
-    """Results of one batch, copied to the CPU on a stream of their own while the device computes the next."""
+    """Results of one batch, copied to the CPU on a separate stream while the device computes the next batch."""
 
     def __init__(self, output: torch.Tensor, back: Any) -> None:
-        """Queue the copy of `output` (k, 3, H, W) on `back`, a stream of its device, after all that is queued now."""
+        """Queue the copy of `output` (k, 3, H, W) on `back`, a stream of its device, after all work queued so far."""
         runtime = torch.get_device_module(output.device)
-        # Referenced until the copy is done: memory freed on one stream is overwritten by its next work.
+        # Referenced until the copy is done, since memory freed on one stream is reused by its next work.
         self._source = _finished(output)
         back.wait_stream(runtime.current_stream())
         self._done = runtime.Event()
@@ -220,7 +220,7 @@ def to_tensor(image: Image) -> torch.Tensor:
 
 
 def _stacked(images: Sequence[Image], *, pinned: bool = False) -> torch.Tensor:
-    """Stack k images (H, W, 3) to (k, 3, H, W) float32 on the CPU, channels last; `pinned` for copies beside computing."""
+    """Stack k images (H, W, 3) to (k, 3, H, W) float32 on the CPU, channels last; `pinned` for asynchronous copies."""
     stacked = torch.empty((len(images), *images[0].shape), pin_memory=pinned)
     np.stack(images, out=stacked.numpy())
     return stacked.permute(0, 3, 1, 2)
@@ -236,22 +236,22 @@ def to_array(tensor: torch.Tensor) -> Image:
 
 
 def _finished(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(k, 3, H, W) -> (k, H, W, 3) float32 in [0, 1], and whether all values were finite; both on the tensor's device."""
-    # In torch, which uses all cores: numpy took as long as a small network. The sum is finite only if all values are.
+    """Return (k, 3, H, W) as (k, H, W, 3) float32 in [0, 1], and whether all values are finite; both on its device."""
+    # In torch, which uses all cores; numpy took as long as a small network. The sum is finite only if all values are.
     last = tensor.permute(0, 2, 3, 1)
     is_finite = torch.isfinite(last.sum(dtype=torch.float32))
     return last.float().clamp_(0, 1).contiguous(), is_finite
 
 
 def _checked(images: torch.Tensor, is_finite: torch.Tensor) -> list[Image]:
-    """Read-only arrays of `images` (k, H, W, 3) on the CPU. Raises SRError where a value was not finite."""
+    """Return read-only arrays of `images` (k, H, W, 3) on the CPU. Raises SRError when a value is not finite."""
     if not is_finite:
         raise SRError("The network produced values that are not numbers at this precision. Choose fp32 and run again.")
     return [readonly(image) for image in images.numpy()]
 
 
 def load_safetensors(path: Path, network: nn.Module) -> nn.Module:
-    """Fill `network` with the weights in a safetensors file of any float type, in fp32, strictly; return it."""
+    """Load the weights of a safetensors file of any float type into `network`, strictly and in fp32; return the network."""
     from safetensors.torch import load_file
 
     network.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=True)

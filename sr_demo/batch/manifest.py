@@ -24,20 +24,20 @@ from sr_demo.system.storage import sha256_of
 
 NAME = "manifest.jsonl"
 _UNFINISHED = re.compile(r"\.[0-9a-f]{32}\.part")
-"""Temporary names, of results and of `storage.write_atomically`; the user's own files are not among them."""
+"""Temporary file names of results and of `storage.write_atomically`; they do not match the user's files."""
 Record = dict[str, Any]
 Key = tuple[str, int | None]
 """Path of an image below the input folder, and its page in a stack."""
 
 
 def key_of(record: Record) -> Key:
-    """Return which image a line is about."""
+    """Return the key of the image that a line describes."""
     return record["source"], record["page"]
 
 
 def part_of(target: Path) -> Path:
-    """Return the temporary name of `target`, until its line has been written."""
-    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()  # as short for long names as for short ones
+    """Return the temporary name of `target`, which it has until its line has been written."""
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()  # short even for long names
     return target.with_name(f".{digest[:32]}.part")
 
 
@@ -53,7 +53,7 @@ class Manifest:
         with _writable(folder):
             if self._path.exists():
                 _drop_torn_line(self._path)
-                # Names may hold what `splitlines` takes for the end of a line; earlier versions wrote bytes outside UTF-8.
+                # Names may contain characters at which `splitlines` splits; earlier versions wrote bytes that are not UTF-8.
                 lines = self._path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
                 for number, line in enumerate(lines[:-1], 1):
                     self._take(line, number)
@@ -71,7 +71,7 @@ class Manifest:
         """Append one line, completely or not at all. Raises StorageError."""
         try:
             line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
-        except UnicodeEncodeError:  # a file name that is not Unicode: escaped, so that the line is
+        except UnicodeEncodeError:  # a file name that is not Unicode is escaped, so that the line is valid UTF-8
             line = (json.dumps(record) + "\n").encode()
         with _writable(self.folder):
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
@@ -94,7 +94,7 @@ class Manifest:
             os.replace(part_of(target), target)
 
     def has_result(self, record: Record) -> bool:
-        """Return whether the result of a line exists with its checksum; one under its temporary name is renamed."""
+        """Return whether the result of a line exists with the right checksum; rename it if it has its temporary name."""
         target = self.folder / record["result"]
         if _has(target, record["result_sha256"]):
             return True
@@ -114,7 +114,7 @@ class Manifest:
 
 @contextmanager
 def held(folder: Path) -> Generator[None]:
-    """Lock `folder` for one batch; the lock of a killed process is void. Raises BadInput and StorageError."""
+    """Lock `folder` for one batch; the lock of a killed process is released. Raises BadInput and StorageError."""
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")
@@ -136,7 +136,7 @@ def _has(path: Path, sha256: str) -> bool:
 
 
 def _drop_torn_line(path: Path) -> None:
-    """Cut `path` after its last line break."""
+    """Truncate `path` after its last line break."""
     content = path.read_bytes()
     whole = content.rfind(b"\n") + 1
     if whole < len(content):

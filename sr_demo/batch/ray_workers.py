@@ -1,7 +1,7 @@
 """Processing the images of a batch on Ray, on this machine or on a cluster.
 
 Only paths are sent: a worker reads its image from the shared folder and writes the result there, so that waiting images take
-no memory. Each worker has one image at a time and reserves memory, so that Ray starts no more workers on a machine than fit.
+no memory. A worker processes one image at a time and reserves memory, so that Ray starts no more workers than fit.
 The driver process, which assigns the tasks, writes the manifest.
 """
 
@@ -22,16 +22,16 @@ from sr_demo.errors import SRError, StorageError
 from sr_demo.system import ray_cluster
 
 _TRIES = 3
-"""An image is given up after the system ended this many workers that had it."""
+"""Number of workers that the system ended while they processed an image, after which the image is skipped."""
 _PATIENCE_SECONDS = 600
 """Time to wait for a first worker: clusters that grow on demand need minutes."""
 _WORKER_BYTES = 1_500_000_000
-"""Memory that a worker reserves, besides four times its weight files: for torch and a network upscaling in tiles."""
+"""Bytes that a worker reserves for torch and a network that upscales in tiles, besides four times its weight files."""
 
 
 @dataclass(frozen=True)
 class OnRay:
-    """A `Perform` on Ray: on the cluster at `address` ("auto": the one this machine belongs to), or on this machine."""
+    """A `Perform` on Ray: on the cluster at `address` ("auto" for the cluster of this machine), or on this machine."""
 
     workers: int = 2
     """Number of workers, each with one core, one thread and one loaded approach."""
@@ -43,7 +43,7 @@ class OnRay:
         """Yield a line for each task, in the order in which they finish.
 
         A task whose worker was killed is tried again at the end, alone. Raises SRError when no worker can be started, and
-        for failures that concern all tasks: loading, a folder that workers do not see, a full disk.
+        for failures that affect all tasks: loading, a folder that workers cannot access, a full disk.
         """
         if not tasks:
             return
@@ -64,7 +64,7 @@ class OnRay:
 
 
 def _excluded(root: Path) -> list[str]:
-    """Return what is not sent to a cluster, by name: after "/*", Ray 2.60 sends nothing, even what "!" excepts."""
+    """Return the names that are not sent to a cluster; with "/*", Ray 2.60 sends nothing, even what "!" excepts."""
     return [f"/{path.name}" for path in sorted(root.iterdir()) if path.name not in ("sr_demo", "weights")] + [
         "__pycache__"
     ]
@@ -89,7 +89,7 @@ class _Driver:
         self._running: dict[Any, tuple[Any, Task]] = {}
         self._idle: list[Any] = []
         self._deaths: Counter[str] = Counter()
-        """Number of ended workers by the image they had; "" for those without one."""
+        """Number of ended workers by the image they processed; "" for those without an image."""
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Record]:
         """Yield a line for each task; see `OnRay`."""
@@ -178,7 +178,7 @@ class _Driver:
         }  # fmt: skip
 
     def _replace(self, name: str, exc: Exception) -> None:
-        """Start a worker in place of one that was ended while it had `name`. Raises SRError when workers end unused."""
+        """Replace a worker that was ended while it processed `name`. Raises SRError when workers end without an image."""
         self._deaths[name] += 1
         if not name and self._deaths[name] >= _TRIES * self._wanted.workers:
             raise SRError(
@@ -196,10 +196,10 @@ class _Driver:
 
 
 class _Worker:
-    """The worker in a process of Ray: processes tasks with one loaded approach."""
+    """Worker in a Ray process, which processes tasks with one loaded approach."""
 
     def unseen(self, places: Sequence[Path]) -> str:
-        """Return the first folder that this machine does not see; "" when it sees all."""
+        """Return the first folder that this machine cannot access; "" if it can access all."""
         return next((f"the folder {place} on {os.uname().nodename}" for place in places if not place.is_dir()), "")
 
     def attempt(self, batch: Batch, task: Task) -> dict[str, Any]:

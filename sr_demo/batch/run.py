@@ -36,13 +36,13 @@ class Batch:
     recursive: bool = False
     resume: bool = False
     references: Path | None = None
-    """Folder of HR references, same names (or without `x4` at the end): scores go into the manifest."""
+    """Folder of HR references with the same names (or without `x4` at the end), for scores in the manifest."""
     overwrite: bool = False
-    """Results may replace files that no batch made; otherwise they get another name."""
+    """Whether results may replace files that no batch wrote; otherwise they get another name."""
     output: Output = Output()
     """How results are written."""
     settled: Precision | None = None
-    """What `auto` was resolved to: a batch is computed in one precision, even if a later probe would choose another."""
+    """The precision that `auto` was resolved to; a batch keeps it even if a later probe would choose another."""
 
     @property
     def running(self) -> Job:
@@ -62,7 +62,7 @@ class Task:
 
     @property
     def key(self) -> Key:
-        """Which line of the manifest is about this task."""
+        """Key of the task's line in the manifest."""
         return self.source, self.page
 
 
@@ -80,12 +80,12 @@ class Summary:
     notes: dict[str, list[str]] = field(default_factory=dict)
     """Conversions while reading, with the images that each of them applies to."""
     left_out: str = ""
-    """What the folder holds besides images, as a phrase; empty where there is nothing."""
+    """Phrase for the other files in the folder; empty if there are only images."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch has to do."""
+    """The tasks of a batch, and the files that were found."""
 
     tasks: list[Task]
     found: ImageFiles
@@ -110,13 +110,13 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
     """Process a whole batch.
 
     Args:
-        batch: what to do.
-        perform: how to do it: in this process, in several, or on Ray.
-        report: called for every finished image.
+        batch: The batch.
+        perform: Processes the tasks: in this process, in several, or on Ray.
+        report: Called for every finished image.
 
     Raises:
-        BadInput: when a folder cannot be used, or holds another batch.
-        StorageError: when the results cannot be written.
+        BadInput: A folder cannot be used, or holds another batch.
+        StorageError: The results cannot be written.
     """
     if batch.source.is_file():
         raise BadInput(f"{batch.source} is a file, and `batch` takes a folder. `upscale` takes files.")
@@ -154,9 +154,9 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
 
 
 def plan(batch: Batch, manifest: Manifest) -> Plan:
-    """Return a task per image and page, by name; results keep their names between runs.
+    """Return one task per image and page, sorted by name; results keep their names between runs.
 
-    Results inside the input folder are no images to process. Raises BadInput without images.
+    Results inside the input folder are not processed. Raises BadInput if there are no images.
     """
     results = {record["result"] for record in manifest.records.values() if record["result"]}
     made = {(batch.out / result).resolve() for result in results}
@@ -196,7 +196,7 @@ def _pages(path: Path) -> tuple[int | None, ...]:
 
 
 def _free(source: str, page: int | None, suffix: str, is_taken: Callable[[str], bool]) -> str:
-    """Return an unused name: `a/b.png` for `a/b.jpg`, `a/b_p0001.png` for its first page; numbered where it is taken."""
+    """Return an unused name: `a/b.png` for `a/b.jpg`, `a/b_p0001.png` for its first page; numbered if it is taken."""
     path, ending = PurePosixPath(source), suffix if page is None else f"_p{page + 1:04d}{suffix}"
     wanted = Path(path.with_name(fitting(path.stem, ending)))
     return numbered(wanted, lambda target: is_taken(target.as_posix())).as_posix()
@@ -218,7 +218,7 @@ def settings(batch: Batch) -> Record:
 def _as_before(batch: Batch, manifest: Manifest) -> Batch:
     """Return the batch with the precision of its first run. Raises BadInput when the folder holds another batch."""
     wanted = settings(batch)
-    # Manifests of versions that wrote nothing but PNG do not name the output.
+    # Manifests of versions that wrote only PNG do not name the output format.
     unnamed = {f"output_{name}": value for name, value in Output().as_dict().items()}
     for record in manifest.records.values():
         for name, value in wanted.items():
@@ -238,7 +238,7 @@ def with_precision(batch: Batch, done: Record) -> Batch:
 
 
 def _open_tasks(batch: Batch, manifest: Manifest, tasks: list[Task]) -> tuple[Summary, list[Task]]:
-    """Return a summary of what is finished already, and the tasks that are left."""
+    """Return a summary of the images that are finished already, and the remaining tasks."""
     summary, left, hashes = Summary(), list[Task](), dict[str, str]()
     for task in tasks:
         record = manifest.records.get(task.key)

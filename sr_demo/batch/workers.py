@@ -29,7 +29,7 @@ _SCORES = tuple(column.key for column in COLUMNS)
 
 
 def perform_here(batch: Batch, tasks: list[Task]) -> Iterator[Record]:
-    """Process the tasks one by one in this process. Raises what loading raises, since it would fail for all."""
+    """Process the tasks one by one in this process. Raises what loading raises, since loading would fail for all tasks."""
     worker = Worker(batch)
     if tasks:
         worker.warm()
@@ -37,7 +37,7 @@ def perform_here(batch: Batch, tasks: list[Task]) -> Iterator[Record]:
 
 
 def perform_in(workers: int) -> Perform:
-    """Return a `Perform` with that many processes, which share the CPU cores and end with this process."""
+    """Return a `Perform` with `workers` processes, which share the CPU cores and end with this process."""
 
     def perform(batch: Batch, tasks: list[Task]) -> Iterator[Record]:
         waiting = iter(tasks)
@@ -100,16 +100,16 @@ class Worker:
         self.batch = batch
         self._runner = Runner()
         self._hashed: tuple[str, str] = ("", "")
-        """The last source and its sha256: the pages of a stack follow each other."""
+        """The last source and its sha256, since the pages of a stack are processed consecutively."""
         self._settled = batch.settled
-        """The precision of its results, once there is one."""
+        """The precision of the results; None before the first result."""
 
     def warm(self) -> None:
         """Load the approach. Raises what loading raises."""
         self._runner.warm(self.batch.running)
 
     def serves(self, batch: Batch) -> bool:
-        """Return whether it can process `batch`: its own batch, or the same with the precision that it determined."""
+        """Return whether this worker can process `batch`: its own batch, or the same with the precision of its results."""
         return batch == self.batch or batch == replace(self.batch, settled=self._settled)
 
     def attempt(self, task: Task) -> Record:
@@ -168,7 +168,7 @@ class Worker:
 
 
 def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, str]:
-    """Return the reference of a task, cropped to the size of the result; or None and why there are no scores."""
+    """Return the reference of a task, cropped to the size of the result; or None and the reason why it has no scores."""
     if batch.references is None:
         return None, ""
     scale, source = batch.job.test_scale, PurePosixPath(task.source)
@@ -192,7 +192,7 @@ def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, s
 
 @lru_cache(maxsize=4)
 def _by_key(folder: Path, scale: int) -> dict[tuple[PurePosixPath, str], list[Path]]:
-    """Return the images in `folder` and its subfolders by subfolder and key; LR images only where there is no other."""
+    """Return the images in `folder` and its subfolders by subfolder and key; LR images only if there are no others."""
     found: dict[tuple[PurePosixPath, str], list[Path]] = {}
     files = find_images(folder, recursive=True).images
     for path in sorted(files, key=lambda path: parsed(path.stem, scale).role == "LR"):

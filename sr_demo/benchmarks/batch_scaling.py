@@ -1,4 +1,4 @@
-"""Pictures per second of a batch on Ray, by the number of workers."""
+"""Images per second of a batch on Ray, by the number of workers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def rates(job: Job, source: Path | None, workers: Sequence[int]) -> Iterator[tup
 
     Args:
         job: The method.
-        source: Folder of pictures; None for 24 pictures of 128 x 128 pixels.
+        source: Folder of images; None for 24 images of 128 x 128 pixels.
         workers: Numbers of workers.
 
     Yields:
-        Each number of workers with its pictures per second.
+        Each number of workers with its images per second.
     """
     with tempfile.TemporaryDirectory() as made:
         folder = source or Path(made)
@@ -37,7 +37,7 @@ def rates(job: Job, source: Path | None, workers: Sequence[int]) -> Iterator[tup
 
 
 def _rate(job: Job, source: Path, workers: int) -> float:
-    """Pictures per second over the second half of the batch, when all workers have started."""
+    """Return the images per second over the second half of the batch, when all workers have started."""
     ends: list[float] = []
 
     def record(event: Event) -> None:

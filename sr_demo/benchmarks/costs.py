@@ -1,7 +1,7 @@
 """Working memory per LR pixel and seconds of each method, measured once and written into its card.
 
-Memory decides how large tiles may be; time estimates rest on the seconds, at a few sizes in each backend. Every method and
-backend is measured in a process of its own, on images that are not cut into tiles, as the runner measures: memory is
+Memory determines the size of tiles; time estimates are based on the seconds, at a few sizes in each backend. Every method
+and backend is measured in a separate process, on images that are not cut into tiles, and as the runner measures: memory is
 returned to the system before each run.
 """
 
@@ -38,10 +38,10 @@ from sr_demo.timing import Timing, to_card
 
 _SIDES = (96, 192, 254, 320)
 """Sides in LR pixels: the server's warm-up, twice that, a tile of a large image, and the largest image that is not cut into
-tiles. Where tiles may be higher than wide, the last one is replaced by the highest of them."""
+tiles. If tiles may be higher than wide, the last size is replaced by that of the highest tile."""
 _MEMORY_SIDE = 256
 _ROUNDS = 3
-"""Processes for each method and backend, of which the minimum counts."""
+"""Processes for each method and backend, of which the minimum of the seconds counts; also the runs that measure memory."""
 _AGAIN = 2
 """Runs at each size in one process after the first one."""
 What = Literal["bytes", "all"]
@@ -51,23 +51,23 @@ WAYS: tuple[Way, ...] = ("fp32", "torch", "OpenVINO")
 
 
 class Measured(NamedTuple):
-    """What one method takes in one way."""
+    """Memory and seconds of one method, run in one way."""
 
     bytes_per_pixel: float
-    """Per LR pixel; 0 where memory is not measured in this way."""
+    """Bytes per LR pixel; 0 if this way does not measure memory."""
     timing: Timing | None
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one method costs."""
+    """Memory and seconds of one method."""
 
     key: str
     card: Path | None
     """The JSON card beside its weights; None for a method without weights."""
     bytes_per_pixel: int | None
-    """The larger of fp32 and the chosen precision, per LR pixel, input and result included; None where we do not cut the
-    image into tiles."""
+    """Bytes per LR pixel, input and result included: the larger of fp32 and the chosen precision. None for methods that we
+    do not tile."""
     timings: tuple[Timing, ...]
     declared: int
     """Bytes per LR pixel that the program assumes now."""
@@ -111,16 +111,16 @@ def write(cost: Cost, what: What) -> None:
     if cost.bytes_per_pixel is not None:
         found["bytes_per_pixel"] = cost.bytes_per_pixel
     if what == "all":
-        found.pop("seconds_per_pixel", None)  # of earlier cards
+        found.pop("seconds_per_pixel", None)  # written by earlier versions
         found |= {"machine": platform.machine(), **to_card(cost.timings)}
     card["costs"] = found
     cost.card.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
 def _minimum(job: Job, way: Way) -> Measured:
-    """The maximum of memory and the minimum of seconds over several fresh processes.
+    """Return the maximum of memory and the minimum of seconds over several fresh processes.
 
-    Their cache folder is empty at first, so that no network that was converted earlier is used.
+    Their common cache folder is empty at first, so that no network that was converted earlier is used.
     """
     with tempfile.TemporaryDirectory(prefix="sr_demo_costs") as folder:
         rounds = [_measured_alone(job, way, folder)]
@@ -138,7 +138,7 @@ def _minimum(job: Job, way: Way) -> Measured:
 
 
 def _measured_alone(job: Job, way: Way, folder: str) -> Measured:
-    """`measure` in a fresh process with the cache folder `folder`."""
+    """Run `measure` in a fresh process with the cache folder `folder`."""
     own = [argument for file in job.checkpoint.files if file.path for argument in ("--model", str(file.path))]
     bytes_per_pixel, timing = measured_alone(
         job.key, ["costs", "--only", job.key, way, *own], {"SR_DEMO_CACHE": folder}
@@ -152,14 +152,14 @@ def _measured_alone(job: Job, way: Way, folder: str) -> Measured:
 def measure(job: Job, way: Way) -> Measured:
     """Measure bytes per LR pixel at 256 x 256, and seconds at rising sizes without tiles.
 
-    Must run in a fresh process: how long a size takes the first time depends on what ran before.
+    Must run in a fresh process, since the first run at a size depends on what ran before.
 
     Args:
         job: The method.
-        way: fp32 measures memory only, torch both, OpenVINO seconds only.
+        way: "fp32" measures memory only, "torch" both, "OpenVINO" seconds only.
 
     Returns:
-        The figures; 0 bytes where we do not cut the image into tiles, no timing where the method does not run that way.
+        The figures; 0 bytes for methods that we do not tile, no timing if the method does not run in this way.
     """
     rule = job.approach.tiling_of(job.checkpoint)
     tiled = rule.mode == "tiles"
@@ -191,12 +191,12 @@ def measure(job: Job, way: Way) -> Measured:
 
 
 def _without_tiles(job: Job) -> Job:
-    """`job` with a tiling rule that never cuts the image."""
+    """Return `job` with a tiling rule that never cuts the image."""
     return replace(job, approach=replace(job.approach, tiling=WHOLE), checkpoint=replace(job.checkpoint, tiling=None))
 
 
 def _loaded(job: Job, way: Way) -> Upscaler | None:
-    """The method in that backend, or None where it does not run there. It is converted once, into the cache folder."""
+    """Load the method in a backend; None if it does not run there. It is converted once, into the cache folder."""
     with Runner().loaded(job) as model:
         upscaler = model.upscaler
         if way == "torch":
@@ -223,7 +223,7 @@ class Timed:
 
     @property
     def seconds(self) -> float:
-        """Wall time, or processor time where that is less: a single thread had to wait for other programs."""
+        """Wall time, or processor time if it is less, since a single thread then waited for other programs."""
         return min(self.clock, self.processor)
 
 
@@ -245,7 +245,7 @@ def timed(model: LoadedModel, height: int, width: int = 0, interval: float = 0.0
 
 
 def _most_bytes(job: Job) -> float:
-    """Bytes per LR pixel: the maximum of three runs."""
+    """Return the bytes per LR pixel, the maximum of three runs."""
     image, most = known_image(_MEMORY_SIDE), 0
     with Runner().loaded(job) as model:
         upscaler = model.upscaler

@@ -36,7 +36,7 @@ class Speed:
     side: int
     precision: str
     seconds_per_step: float
-    """Median over all rounds of all steps but the first of each."""
+    """Median over the steps of all rounds, without the first step of each round."""
     seconds: float
     """Median time of a whole run with default options: start image, steps, colour fix, LR consistency."""
     steps: int
@@ -47,12 +47,12 @@ class Speed:
 
 
 def measure(side: int, precision: Precision, rounds: int = 5) -> Speed:
-    """Measure in this process.
+    """Measure the model at one size and precision in this process.
 
     Args:
         side: Height and width of the input in pixels.
-        precision: What the network computes in.
-        rounds: Runs that medians are taken of.
+        precision: Precision of the network.
+        rounds: Number of runs; medians are reported.
 
     Raises:
         SRError: The model could not be loaded or run.
@@ -93,7 +93,7 @@ def speeds(rounds: int) -> Iterator[Speed]:
 
 
 def line(speed: Speed) -> str:
-    """One row of the Markdown table below `HEADING`."""
+    """Return one row of the Markdown table below `HEADING`."""
     large = speed.side * _SCALE
     return (
         f"| {speed.side} x {speed.side} -> {large} x {large} | {speed.precision} | {speed.seconds_per_step:.3f} | "

@@ -13,15 +13,15 @@ from sr_demo.errors import SRError
 
 
 def measured_alone(what: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Any:
-    """Run `python -m sr_demo bench ARGUMENTS` in a process of its own.
+    """Run `python -m sr_demo bench ARGUMENTS` in a separate process.
 
     Args:
         what: Name of the measurement, for the error message.
         arguments: Subcommand and arguments, with which it prints one line of JSON at the end.
-        environment: Environment variables to set beside those of this process.
+        environment: Environment variables to set in addition to those of this process.
 
     Returns:
-        The value of that last line.
+        The parsed value of the last line.
 
     Raises:
         SRError: The process failed.

@@ -1,8 +1,8 @@
 """Speed of Compact, RRDB, HAT and HAT-S on a GPU: megapixels per second and share of the peak (`make bench-gpu`).
 
-Each network runs as the page runs it, from array to array, in tiles whose size follows from the memory. Beside it the same
-with one choice undone: nothing computed ahead, one tile at a time, large tiles. The peak is torch's own bf16 product of two
-8192 x 8192 matrices in the same run. Weights are random, which takes the same time.
+Each network runs as on the page, from array to array, in tiles whose size follows from the memory. For comparison, the same
+runs with one choice undone: nothing computed ahead, one tile at a time, large tiles. The peak is torch's bf16 product of two
+8192 x 8192 matrices in the same run. Weights are random, which does not change the time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ HEADING = (
 
 
 def cases() -> list[Case]:
-    """The cases that are measured: Compact, RRDB, HAT-S and HAT."""
+    """Return the cases that are measured: Compact, RRDB, HAT-S and HAT."""
     small = {case.name: case for case in CASES}
     hat_s = small["hat-s-96"]
     large = Case("hat-512", "HAT", 512, partial(hat, 180, 3, 30), hat_s.tiling, 53_000, attention=True)
@@ -56,7 +56,7 @@ def _synchronize() -> None:
 
 
 def _seconds(run: Callable[[], object]) -> float:
-    """Median time of three runs, the device's work included."""
+    """Return the median time of three runs in seconds, the device's work included."""
     taken: list[float] = []
     for _ in range(_ROUNDS):
         _synchronize()
@@ -68,7 +68,7 @@ def _seconds(run: Callable[[], object]) -> float:
 
 
 def _memory(run: Callable[[], object]) -> int:
-    """Peak device memory of `run` in bytes, beyond what was allocated before. This run is also the warm-up."""
+    """Return the peak device memory of `run` in bytes, beyond what was allocated before. It is also the warm-up."""
     import torch
 
     from sr_demo.backends.torch_backend import device
@@ -85,7 +85,7 @@ def _memory(run: Callable[[], object]) -> int:
 
 
 def _peak(side: int) -> float:
-    """FLOP/s of the bf16 product of two matrices of `side` x `side`."""
+    """Return the FLOP/s of the bf16 product of two matrices of `side` x `side`."""
     import torch
 
     from sr_demo.backends.torch_backend import device
@@ -96,7 +96,7 @@ def _peak(side: int) -> float:
 
 
 def _flops(network: Any) -> float:
-    """Floating point operations per LR pixel, counted on a small image."""
+    """Return the floating point operations per LR pixel, counted on a small image."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -110,7 +110,7 @@ def _never(request: Request) -> Upscaler:
 
 
 def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[LoadedModel, int]:
-    """The method that is run, and the largest number of tiles that it computes at once."""
+    """Return the method to run, and the largest number of tiles that it computes at once."""
     rule = case.tiling
     if path == PATHS[3]:
         rule = replace(rule, largest=_LARGE, max_input_width=_LARGE + 2 * rule.halo, max_aspect=1)
@@ -136,7 +136,7 @@ def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = 
         matrix: Side of the matrices whose product is the peak.
 
     Yields:
-        One row each, for programs; the device's name is in all of them.
+        One JSON-able row for each; every row has the device's name.
     """
     import torch
 
@@ -178,7 +178,7 @@ def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = 
 
 
 def line(row: dict[str, Any]) -> str:
-    """One row of the table below `HEADING`."""
+    """Return one row of the table below `HEADING`."""
     return (
         f"{row['case']:<14}{row['path']:<16}{row['tiles']:>6}{row['at_once']:>9}{row['seconds']:>9.4f}"
         f"{row['megapixels_per_second']:>9.2f}{row['gflops']:>9.0f}{row['ceiling_share']:>7.0%}{row['peak_memory_mb']:>8.0f}"

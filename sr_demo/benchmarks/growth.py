@@ -22,7 +22,7 @@ from sr_demo.system.memory import budget
 MEGAPIXELS = (1, 4, 16, 64)
 """Sizes of the result."""
 FIRST_SIDE = 96
-"""Side in LR pixels of the image that estimates learn from first: that of the server's warm-up."""
+"""Side in LR pixels of the first image that estimates learn from, as in the server's warm-up."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Measurement:
     processor_seconds: float
     """Processor time of all threads in that run."""
     error: float | None
-    """Relative error of the estimate after the small runs, against the first run at this size: +0.3 is 30 % too much."""
+    """Relative error of the estimate after the small runs, against the first run at this size; +0.3 is 30 % too much."""
     error_processor: float | None
-    """The same in processor time."""
+    """The same for processor time."""
     error_again: float | None
-    """Relative error of the estimate that has learned from all first runs so far, against the median later run; None without
-    later runs."""
+    """Relative error of the estimate that has learned from all first runs so far, compared with the median of the later runs;
+    None without later runs."""
     peak_memory_mb: float
     budget_mb: float
     """Memory that one tile was allowed to take; the result comes on top."""
@@ -56,7 +56,7 @@ class Measurement:
 def measurements(
     jobs: Sequence[Job], megapixels: Sequence[float] = MEGAPIXELS, rounds: int = 1
 ) -> Iterator[Measurement]:
-    """Measure each method at each size, without metrics. Networks are converted first where they can be, and kept.
+    """Measure each method at each size, without metrics. Convertible networks are converted first and stay in the cache.
 
     Args:
         jobs: The methods.
@@ -93,7 +93,7 @@ def measurements(
 
 @contextmanager
 def in_its_backend(job: Job) -> Generator[LoadedModel]:
-    """The method, loaded in the backend that is faster on this machine; its network is converted first where it can be."""
+    """Load the method in the backend that is faster on this machine; convert its network first if possible."""
     preparer = Preparer()
     runner = Runner(preparer=preparer)
     runner.warm(job)
@@ -103,7 +103,7 @@ def in_its_backend(job: Job) -> Generator[LoadedModel]:
 
 
 def _warmed_up(model: LoadedModel, job: Job) -> tuple[Estimates, Estimates, Estimates]:
-    """Estimates learned at 96 x 96: of wall time, of processor time, and of wall time once more, to learn further."""
+    """Return estimates learned at 96 x 96: of wall time, of processor time, and of wall time to learn further from."""
     by_clock, by_processor, learning = Estimates(), Estimates(), Estimates()
     size, backend = (FIRST_SIDE, FIRST_SIDE), model.upscaler.backend
 
@@ -119,5 +119,5 @@ def _warmed_up(model: LoadedModel, job: Job) -> tuple[Estimates, Estimates, Esti
 
 
 def _error(estimates: Estimates, job: Job, side: int, taken: Sequence[float], *, again: bool) -> float | None:
-    """Relative error of the estimate against the median of the measured seconds; None without any."""
+    """Return the relative error of the estimate, compared with the median of the measured seconds; None without any."""
     return estimates.seconds(job, (side, side), again=again) / median(taken) - 1 if taken else None

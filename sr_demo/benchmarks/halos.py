@@ -1,12 +1,12 @@
-"""How much context a tile needs (`python -m sr_demo bench halos`).
+"""Measurement of the context that a tile needs (`python -m sr_demo bench halos`).
 
-The receptive field of a stack of convolutions grows by a pixel with each, but the effective receptive field of a trained
-network is much smaller (Luo et al. 2016, arXiv 1701.04128). So it is measured, on images to which networks react most: every
-pixel is black or white at random. A corner is cut out with more and more context, upscaled, and compared with the same
-corner of the result without tiles, in fp32.
+The radius of the receptive field grows by a pixel with each 3x3 convolution, but the effective receptive field of a trained
+network is much smaller (Luo et al. 2016, arXiv 1701.04128). It is therefore measured on random black and white pixels, to
+which networks react most. A corner is cut out with increasing context, upscaled in fp32, and compared with the same corner
+of the untiled result.
 
-Attention networks read windows that lie on a grid, and some average over the whole input, so their tiles never match exactly
-and are blended. For them the PSNR is measured between a photo upscaled in small tiles and the same photo without tiles.
+Attention networks read windows on a grid, and some average over the whole input; their tiles never match exactly and are
+blended. For them, the PSNR is measured between a photo upscaled in small tiles and the same photo upscaled as a whole.
 """
 
 from __future__ import annotations
@@ -33,42 +33,42 @@ _PHOTOS = ("coffee", "astronaut")
 _PHOTO_SIDE, _TILE = 128, 64
 """Sides of the photos and of their tiles in LR pixels."""
 _WINDOW = 8
-"""Step between the halos that are tried with blended tiles, in LR pixels."""
+"""Step between the tested halos of blended tiles, in LR pixels."""
 
 
 @dataclass(frozen=True)
 class ExactHalo:
-    """The halo that a method needs whose tiles are placed side by side."""
+    """The halo that a method with unblended tiles needs."""
 
     key: str
     declared: int
     """The halo that its tiles have."""
     needed: int
-    """The smallest even halo from which on the corner stays within `TILE_ERROR`."""
+    """The smallest even halo from which the error of the corner stays within `TILE_ERROR`."""
     errors: tuple[tuple[int, float], ...]
-    """The halos that were tried, each with the largest difference to the result without tiles, of values in [0, 1]."""
+    """The tested halos, each with the largest difference to the untiled result, for values in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class BlendedHalo:
-    """The error that tiles of a method leave which are blended."""
+    """The remaining error of a method with blended tiles."""
 
     key: str
     declared: int
     """The halo that its tiles have."""
     decibels: tuple[tuple[int, float], ...]
-    """The halos that were tried, each with the PSNR to the result without tiles: the lowest of the photos."""
+    """The tested halos, each with the lowest PSNR of any photo in dB, against the untiled result."""
 
 
 def tiled_methods() -> list[Job]:
-    """Every embedded method whose input we cut into tiles."""
+    """Return every embedded method whose input we cut into tiles."""
     return [job for job in here(APPROACHES, "embedded") if job.approach.tiling_of(job.checkpoint).mode == "tiles"]
 
 
 def halos(
     names: Sequence[str] = (), progress: Progress = SILENT, more: Sequence[Job] = ()
 ) -> Iterator[ExactHalo | BlendedHalo]:
-    """Measure every embedded method that is cut into tiles, or those named, and `more`. Raises BadInput on other names."""
+    """Measure every embedded tiled method, or those in `names`, and `more`. Raises BadInput on other names."""
     jobs = named(tiled_methods(), names, "embedded method with tiles called", more)
     for number, job in enumerate(jobs):
         progress(number / len(jobs), job.key)
@@ -77,7 +77,7 @@ def halos(
 
 
 def exact_halo(job: Job) -> ExactHalo:
-    """Measure a method whose tiles are placed side by side."""
+    """Measure a method with unblended tiles."""
     declared = job.approach.tiling_of(job.checkpoint).halo
     tried = range(2, max(declared, 16) + 10, 2)
     with Runner().loaded(replace(job, precision="fp32")) as model:
@@ -94,7 +94,7 @@ def exact_halo(job: Job) -> ExactHalo:
 
 
 def blended_halo(job: Job) -> BlendedHalo:
-    """Measure a method whose tiles are blended, over the declared width or, where the halo is smaller, over the halo."""
+    """Measure a method with blended tiles; the width of the blend is the declared one, at most the tested halo."""
     rule = job.approach.tiling_of(job.checkpoint)
     lowest = dict.fromkeys(range(_WINDOW, max(rule.halo, 32) + 1, _WINDOW), np.inf)
     photos = [sample.make() for sample in SAMPLES if sample.id in _PHOTOS]

@@ -1,8 +1,8 @@
 """Recovery from kills, from full disks and of two servers on the same folders (`python -m sr_demo bench kills`).
 
 Each step starts real servers on one cache and one temporary folder, kills one with SIGKILL at the worst moment, and starts
-the next one: it must serve the page, give the right results for `bicubic` and `espcn`, and remove all files of the killed
-server. Small and read-only disks are mounted where this user may mount.
+the next one, which must serve the page, give the right results for `bicubic` and `espcn`, and remove all files of the killed
+server. Small and read-only disks are mounted if this user may mount.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from sr_demo.system import scratch
 
 _METHODS = ("bicubic", "espcn")
 _MIN_PSNR = 40.0
-"""In dB: the network may compute in bf16 in the server and in fp32 here."""
+"""Lowest PSNR in dB for a right result, since the network may compute in bf16 in the server and in fp32 here."""
 _RESULT = "sr_demo_results_*/results/*/*.png"
 _MOMENT_SECONDS = 240.0
 """Longest wait for the moment of the kill."""
@@ -65,7 +65,7 @@ class Place:
         return start(self.cache, self.temporary, self.folder / "log", settings, group)
 
     def left(self) -> list[str]:
-        """The temporary folders and unfinished files that exist now."""
+        """Return the temporary folders and unfinished files that exist now."""
         temporary = [path.name for path in self.temporary.glob("sr_demo*")]
         unfinished = [str(path.relative_to(self.cache)) for path in scratch.unfinished(self.cache)]
         return sorted(temporary + unfinished)
@@ -271,14 +271,14 @@ def _fill(path: Path) -> None:
 
 @contextmanager
 def _stalling_host() -> Generator[str]:
-    """The address of a host that accepts connections and never responds."""
+    """Yield the address of a host that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 @contextmanager
 def _mounted(folder: Path, options: str) -> Generator[None]:
-    """Mount a small disk at `folder`. Raises Skipped where this user may not mount."""
+    """Mount a small disk at `folder`. Raises Skipped if this user may not mount."""
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.which("mount") is None:
         raise Skipped("no program `mount` here")
@@ -292,7 +292,7 @@ def _mounted(folder: Path, options: str) -> Generator[None]:
 
 
 def results(names: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Run the steps called `names`, or all.
+    """Run the steps in `names`, or all if it is empty.
 
     Yields:
         The first line of each step's description, and "passed", "skipped: REASON" or "failed: REASON".
@@ -307,5 +307,5 @@ def results(names: Sequence[str]) -> Iterator[tuple[str, str]]:
                 yield title, "passed"
             except Skipped as exc:
                 yield title, f"skipped: {exc}"
-            except Exception as exc:  # a step that breaks has failed, and the others go on
+            except Exception as exc:  # a step that breaks has failed; the others continue
                 yield title, f"failed: {exc!r}"

@@ -1,4 +1,4 @@
-"""The largest images that are accepted, of every kind, written for measurements of memory."""
+"""Writers of the largest accepted image of every file format, for measurements of memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PATTERN = 32
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file, and the size of the largest that is accepted."""
+    """A kind of file, and the size of the largest accepted image of this kind."""
 
     title: str
     suffix: str
@@ -29,7 +29,7 @@ class Kind:
 
     @property
     def megapixels(self) -> int:
-        """Millions of pixels of the largest."""
+        """Megapixels of the largest accepted image."""
         return round(self.height * self.width / 1e6)
 
 
@@ -38,15 +38,15 @@ def write_large(kind: str, height: int, width: int, file: Path) -> None:
 
     Args:
         kind: A key of `KINDS`.
-        height: In pixels.
-        width: In pixels.
-        file: Where to write.
+        height: Height in pixels.
+        width: Width in pixels.
+        file: File to write.
     """
     KINDS[kind].write(height, width, file)
 
 
 def _detail(height: int, width: int, *, gray: bool = False) -> NDArray[np.float32]:
-    """Return (H, W, 3) in [0, 1] with detail that repeats: files within the limit of bytes unpack to the limit of pixels."""
+    """Return (H, W, 3) in [0, 1] with repeating detail, so that files within the byte limit reach the pixel limit."""
     rng = np.random.default_rng(0)
     pattern = rng.random((_PATTERN, _PATTERN, 3), np.float32)
     if gray:
@@ -121,5 +121,5 @@ KINDS: dict[str, Kind] = {
     "heic": Kind("HEIC", "heic", 5900, 5900, _heic),
     "avif": Kind("AVIF", "avif", 8000, 8000, lambda h, w, file: _by_pillow(h, w, file, speed=10)),
 }  # fmt: skip
-"""BMP and plain TIFF are limited by their bytes, floating point by the bytes of its samples; AVIF of 100 MP takes minutes to
-write; one HEVC picture has at most 35,651,584 pixels (ITU-T H.265, level 6.2)."""
+"""The kinds by name. BMP and plain TIFF are limited by their bytes, floating point by the bytes of its samples; AVIF of
+100 MP takes minutes to write; one HEVC picture has at most 35,651,584 pixels (ITU-T H.265, level 6.2)."""

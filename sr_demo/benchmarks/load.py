@@ -1,8 +1,8 @@
-"""Many visitors at once: does each get the result of its own image, and do light requests stay quick meanwhile?
+"""Load test with concurrent visitors: checks that each gets the result of its own image and that light requests stay quick.
 
-Each visitor has an address and an image of its own, uploads it, calls `/upscale`, reads the stream of events and fetches the
-PNG (`python -m sr_demo bench load`). A result is right if, downscaled, it is closest to the image of its own visitor. One
-more visitor uploads an image and opens it on the page again and again: the light requests.
+Each visitor has its own address and image, uploads it, calls `/upscale`, reads the stream of events and fetches the PNG
+(`python -m sr_demo bench load`). A result is right if, downscaled, it is closest to the image of its visitor. One more
+visitor repeatedly uploads an image and opens it on the page; these are the light requests.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Visit:
     """Time from the upload to the PNG."""
     result: Image | None = None
     message: str = ""
-    """The error message that came instead of a result."""
+    """The error message; empty if the visit had a result."""
 
 
 @dataclass
@@ -53,13 +53,13 @@ class Load:
 
 
 def image_of(number: int) -> Image:
-    """The image of a visitor: (128, 128, 3) float32 in [0, 1], smooth and different from all others."""
+    """Return the image of a visitor: (128, 128, 3) float32 in [0, 1], smooth and different from all others."""
     coarse = np.random.default_rng(number).random((_SIDE // 8, _SIDE // 8, 3), np.float32)
     return resize(readonly(coarse), (_SIDE, _SIDE))
 
 
 def wrong(visits: Sequence[Visit]) -> list[int]:
-    """Numbers of the visitors whose result belongs to another visitor's image, or to none."""
+    """Return the numbers of the visitors whose result belongs to another visitor's image, or to none."""
     sources = np.stack([image_of(visit.number) for visit in visits])
     found: list[int] = []
     for at, visit in enumerate(visits):
@@ -73,11 +73,11 @@ def wrong(visits: Sequence[Visit]) -> list[int]:
 
 
 def load(url: str, visitors: int, method: str, folder: Path, report: Callable[[Visit], None]) -> Load:
-    """Let visitors request `method` at the same time, and one more use the page meanwhile.
+    """Let visitors request `method` concurrently, while one more visitor uses the page.
 
     Args:
         url: Address of the server, with a slash at the end.
-        visitors: How many.
+        visitors: Number of visitors.
         method: `ID` or `ID:CHECKPOINT`.
         folder: An empty folder for images.
         report: Called with each visit when it ends, in any thread.
@@ -131,7 +131,7 @@ def _visit(url: str, number: int, method: str, folder: Path) -> Visit:
 
 
 def _use_page(url: str, made: Load, ended: Event, folder: Path) -> None:
-    """Upload an image and open it on the page again and again, until `ended`."""
+    """Upload an image and open it on the page repeatedly, until `ended`."""
     number = 10_000
     with _client(url, number) as client:
         config = httpx2.get(f"{url}config", timeout=_PATIENCE_SECONDS).json()
@@ -148,7 +148,7 @@ def _use_page(url: str, made: Load, ended: Event, folder: Path) -> None:
 
 
 def summary(made: Load) -> str:
-    """The lines that are printed at the end."""
+    """Return the lines that are printed at the end."""
     answered = [visit.seconds for visit in made.visits if visit.result is not None]
     lines = [
         f"answered: {len(answered)} of {len(made.visits)} visitors, wrong images: {len(wrong(made.visits))}",

@@ -17,13 +17,13 @@ _GROUPS = (
     (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
     (Path("/sys/fs/cgroup"), "memory.max"),
 )
-"""Of versions 1 and 2."""
+"""Folders and limit files of cgroups, versions 1 and 2."""
 _AT_ONCE = 6
 
 
 @contextmanager
 def limited_group() -> Generator[Path]:
-    """Create a cgroup with a limit of `LIMIT` bytes. Raises OSError where this user may not."""
+    """Create a cgroup with a limit of `LIMIT` bytes. Raises OSError if this user may not create one."""
     top, name = next(((top, name) for top, name in _GROUPS if (top / "cgroup.procs").exists()), _GROUPS[-1])
     group = Path(tempfile.mkdtemp(prefix="sr_demo-limit-", dir=top))
     try:
@@ -34,11 +34,14 @@ def limited_group() -> Generator[Path]:
 
 
 def withstands(server: Server, folder: Path) -> None:
-    """Send images that fit and images that do not. Raises SRError where the server gives no sentence, or is gone.
+    """Send images that fit into memory and images that do not.
 
     Args:
-        server: In a group with a limit.
-        folder: For the images.
+        server: A server in a cgroup with a limit.
+        folder: Folder for the images.
+
+    Raises:
+        SRError: The server refused an image without a sentence, or it ended.
     """
     small, large, deep = (folder / f"{name}.png" for name in ("small", "large", "deep"))
     write_large("png", 3000, 3000, small)
@@ -59,7 +62,7 @@ def withstands(server: Server, folder: Path) -> None:
 
 
 def _open(server: Server, file: Path) -> None:
-    """Open a large image on the page; the answer may be that it does not fit."""
+    """Open a large image on the page; the server may respond that it does not fit."""
     with Visitor(server.url) as visitor:
         visitor.page()
         visitor.event("take", photo=visitor.upload(file.name, file.read_bytes()), methods=["bicubic"])

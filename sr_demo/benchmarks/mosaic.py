@@ -1,4 +1,4 @@
-"""Benchmark of patch databases: seconds to build and to search, and what the faster indexes miss.
+"""Benchmark of patch databases: seconds to build and to search, and the recall of the faster indexes.
 
 `python -m sr_demo bench mosaic [--photos DIR] [COUNT…]` prints one row per number of windows (default 10k, 100k, 1M),
 sampled from the photos in DIR, or from those that come with scikit-image (which hold about 400k). Queries are windows of
@@ -28,7 +28,7 @@ _REFERENCE_QUERIES = 2_000
 """Queries that are also searched exhaustively, as the reference of recall."""
 _HELD_OUT = 10
 _BUDGET = 512_000_000
-"""Default of `memory build`, in bytes."""
+"""Default index budget of `memory build`, in bytes."""
 
 
 def print_table(files: Sequence[Path], counts: Sequence[int]) -> None:
@@ -56,7 +56,7 @@ def _row(vectors: Floats, queries: Floats) -> tuple[object, ...]:
     searched = time.perf_counter() - clock, time.process_time() - cpu
     flat = faiss_index.build_index(vectors, faiss_index.IndexPlan("Flat", "Flat", 0, 0))
     reference = faiss_index.search(flat, queries[:_REFERENCE_QUERIES], 1)[1][:, 0]
-    # Equal vectors may have two numbers: a match counts when it is as near as the reference.
+    # Equal vectors may have different numbers, so vectors are compared rather than numbers.
     recall = np.mean(np.all(vectors[nearest] == vectors[reference], axis=1))
     return len(vectors), plan.factory, plan.bytes // 1_000_000, *built, *searched, len(queries), float(recall)
 
@@ -74,7 +74,7 @@ class _TimedRegression(anchors.AnchoredRegression):
 
 
 def _print_refined(photo: Pixels) -> None:
-    """Print windows per second of refined retrieval with the learned memory at 256 x 256, and the share of searching."""
+    """Print the windows per second of refined retrieval with the learned memory at 256 x 256, and the share of search."""
     learned = anchors.load(weights.EMBEDDED / "mosaic-memory-x4.safetensors")
     model = _TimedRegression(learned.project, learned.anchors, learned.regressors)
     image = resize(as_floats(photo), (256, 256))

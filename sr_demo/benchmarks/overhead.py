@@ -1,4 +1,4 @@
-"""Seconds per megapixel of everything but the network: reading, conversions, tiles, metrics, PNG.
+"""Seconds per megapixel of all steps except the network: reading, conversions, tiles, metrics, PNG.
 
 The network is replaced by one that returns a constant array, so that only the overhead of this program remains.
 """
@@ -89,7 +89,7 @@ def steps(megapixels: float, rounds: int) -> Iterator[Step]:
 
 
 def _timed(work: Callable[[], object], rounds: int) -> tuple[float, float]:
-    """Medians of wall time and of processor time in seconds; the first run does not count."""
+    """Return the medians of wall time and of processor time in seconds; the first run does not count."""
     work()
     taken: list[tuple[float, float]] = []
     for _ in range(rounds):
@@ -111,7 +111,7 @@ def _tiles(small: ImageData, blend: int) -> Callable[[], object]:
 
 
 def _conversions(image: Image) -> Callable[[], object]:
-    """What `NetworkUpscaler` does before and after a network in bf16, whose result is channels last."""
+    """Return the conversions of `NetworkUpscaler` before and after a network in bf16, whose result is channels last."""
     import torch
 
     from sr_demo.backends.torch_backend import to_array, to_tensor

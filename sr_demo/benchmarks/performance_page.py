@@ -1,4 +1,4 @@
-"""The table of `bench speed` in `docs/performance.md`, generated from measured rows and never written by hand."""
+"""Generator of the table of `bench speed` in `docs/performance.md` from measured rows."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FEATURES = {
     "bf16": ("avx512_bf16",),
     "amx": ("amx_tile",),
 }
-"""What matters for speed, and how Linux names it."""
+"""CPU features that matter for speed, and their names in Linux."""
 _BEGIN, _END = "<!-- bench: generated -->", "<!-- end -->"
 
 
 def read_runs(files: Sequence[Path]) -> list[list[Row]]:
-    """The rows in files of `bench speed --json`. Raises BadInput when a file cannot be read or holds something else."""
+    """Return the rows in files of `bench speed --json`. Raises BadInput when a file cannot be read or holds other data."""
     try:
         return [[Row(**row) for row in json.loads(file.read_text(encoding="utf-8"))] for file in files]
     except (OSError, ValueError, TypeError) as exc:
@@ -49,7 +49,7 @@ def write_page(page: Path, rows: Sequence[Row]) -> None:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """The machine and the date, then a Markdown table with one line per row."""
+    """Return the machine and the date, followed by a Markdown table with one line per row."""
     lines = [
         f"{machine()}; {date.today().isoformat()}.",
         "",
@@ -66,7 +66,7 @@ def markdown(rows: Sequence[Row]) -> str:
 
 
 def machine() -> str:
-    """One line: processor, cores, vector units and limits on their use, versions of torch and OpenVINO."""
+    """Return one line: processor, cores, vector units and limits on their use, versions of torch and OpenVINO."""
     from importlib.metadata import version
 
     described = processor()

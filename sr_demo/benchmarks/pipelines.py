@@ -1,8 +1,8 @@
 """Seconds per step and GPU memory of the large diffusion models, at full size with random weights.
 
-Weights do not change what a step costs, so none are downloaded. The x4 upscaler runs whole, through diffusers. For FaithDiff
-and SUPIR only SDXL's network is timed, with and without the prompt in each step; what both add to it (an encoder, a control
-network) comes on top.
+Weights do not change the cost of a step, so none are downloaded. The x4 upscaler runs as a whole, through diffusers. For
+FaithDiff and SUPIR, only SDXL's network is timed, with and without the prompt in each step; the encoder and the control
+network that they add are not included.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Cost:
     seconds_per_step: float
     """Median time of all steps but the first."""
     seconds: float
-    """Time of the whole run, `steps` steps and decoding; nan where only steps were run."""
+    """Time of the whole run, `steps` steps and decoding; nan if only steps were run."""
     steps: int
     memory_gb: float
     """Peak GPU memory, weights included, in 10^9 bytes; nan without a GPU."""
@@ -68,7 +68,7 @@ def timed(model: str, side: int, run: Callable[[Callable[[], None]], bool], step
     Args:
         model: Name for the table.
         side: Side of the result in pixels.
-        run: Calls its argument after each step; returns whether it was a whole run.
+        run: Calls its argument after each step; returns whether the run was complete, with decoding.
         steps: Number of steps.
     """
     on_gpu = torch.cuda.is_available()
@@ -144,7 +144,7 @@ def sdxl_run(network: Any, side: int, steps: int = _STEPS) -> Cost:
 
 
 def line(cost: Cost) -> str:
-    """One row of the Markdown table below `HEADING`."""
+    """Return one row of the Markdown table below `HEADING`."""
     whole = "–" if cost.seconds != cost.seconds else f"{cost.seconds:.1f} s for {cost.steps} steps"
     return f"| {cost.model} | {cost.side} x {cost.side} | {cost.seconds_per_step:.3f} | {whole} | {cost.memory_gb:.1f} GB |"
 

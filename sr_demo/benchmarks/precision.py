@@ -1,7 +1,7 @@
 """Change of PSNR-Y in bf16, fp16 and int8 against fp32, on images with known references.
 
-On a processor that has no bf16, networks run in fp32 and int8 only; elsewhere all precisions are scored, whichever of them
-is the default.
+On a processor without bf16, networks run in fp32 and int8 only. Otherwise all precisions are scored, regardless of which is
+the default.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_LOSS = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """One network in the precision that it runs in here, against itself in fp32 in torch."""
+    """Scores of one network in a backend and precision of this machine, compared with fp32 in torch."""
 
     key: str
     how: str
@@ -41,7 +41,7 @@ class Difference:
     exact: float
     """Mean PSNR-Y in fp32, in dB."""
     change: float
-    """Mean PSNR-Y as it runs here minus `exact`, in dB; nan where int8 was refused."""
+    """Mean PSNR-Y in this backend and precision minus `exact`, in dB; nan if int8 was refused."""
     int8: bool = False
 
     @property
@@ -53,11 +53,11 @@ class Difference:
 def differences(
     folder: Path, only: Sequence[str] = (), progress: Progress = SILENT, more: Sequence[Job] = ()
 ) -> Iterator[Difference]:
-    """Score each embedded network: in torch, in the backend that is faster here, and in int8 where that is possible.
+    """Score each embedded network: in torch, in the backend that is faster here, and in int8 if possible.
 
     Args:
         folder: Folder of reference images.
-        only: Names of networks; all without any.
+        only: Names of networks; all if it is empty.
         progress: Reports the share that is done.
         more: Further networks, such as a user's own.
 
@@ -90,7 +90,7 @@ def differences(
 
 
 def _without_int8(job: Job) -> Job:
-    """The job in the fast precision of this machine, where int8 is faster and the default."""
+    """Return the job in the fast precision of this machine if int8 would be its default."""
     return (
         job
         if shipped_int8.by_default(job.identity) is None

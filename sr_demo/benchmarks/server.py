@@ -1,4 +1,4 @@
-"""A real server in a process of its own, and a client of its HTTP API."""
+"""A real server in a separate process, and a client of its HTTP API."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     log: Path
-    """File with everything that it prints."""
+    """File with the server's output."""
 
     def kill(self) -> None:
-        """Kill it, as a power cut would."""
+        """Kill the server, as a power cut would."""
         self.process.kill()
         self.process.wait()
 
     def end(self) -> None:
-        """Terminate it, as `docker stop` would."""
+        """Terminate the server, as `docker stop` would."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(30)
@@ -55,12 +55,12 @@ def start(
     Args:
         cache: Cache folder.
         temporary: Folder for temporary files.
-        log: File that its output is appended to.
+        log: File that the server's output is appended to.
         settings: Further environment variables.
-        group: Folder of a cgroup that it is put into.
+        group: Folder of a cgroup for the server; None for no cgroup.
 
     Raises:
-        SRError: It did not come up; the message holds the end of its log.
+        SRError: The server did not start; the message holds the end of its log.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -97,7 +97,7 @@ def _answers(url: str) -> bool:
 
 
 class Visitor:
-    """A client with one connection and one session. Methods raise SRError where the server gives no result."""
+    """A client with one connection and one session. Methods raise SRError when the server gives no result."""
 
     def __init__(self, url: str) -> None:
         self._client = httpx2.Client(base_url=url, timeout=_ANSWER_SECONDS)
@@ -111,7 +111,7 @@ class Visitor:
         self._client.close()
 
     def page(self) -> None:
-        """Request what a browser requests first, and learn the page's events and components."""
+        """Request what a browser requests first, and read the page's events and components."""
         for path in ("/", "/config"):
             answer = self._client.get(path)
             if answer.status_code != 200:
@@ -119,7 +119,7 @@ class Visitor:
         self._config = answer.json()
 
     def upload(self, name: str, content: bytes) -> dict[str, Any]:
-        """Upload a file; returns the value that stands for it as an argument of a call."""
+        """Upload a file; return the value that represents it in the arguments of a call."""
         answer = self._client.post("/gradio_api/upload", files={"files": (name, content)})
         if answer.status_code != 200:
             raise SRError(f"upload: status {answer.status_code}: {answer.text[:200]}")
@@ -153,7 +153,7 @@ class Visitor:
 
         Args:
             name: Name of the event.
-            values: Values of components by `elem_id`; the others have what a fresh page shows.
+            values: Values of components by `elem_id`; the others keep the values of a fresh page.
         """
         event, inputs = page_event(self._config, name, values)
         sent = {"data": inputs, "fn_index": event, "session_hash": self._session}
@@ -171,12 +171,12 @@ class Visitor:
 
 
 def page_event(config: Mapping[str, Any], name: str, values: Mapping[str, Any]) -> tuple[int, list[Any]]:
-    """Number and input values of an event, as a fresh page would send them.
+    """Return the number and the input values of an event, as a fresh page would send them.
 
     Args:
-        config: The answer to `GET /config`.
+        config: The response to `GET /config`.
         name: Name of the event.
-        values: Values of components by `elem_id`; the others have their first value.
+        values: Values of components by `elem_id`; the others keep their initial value.
 
     Raises:
         SRError: The page has no such event, or the event has no such input.

@@ -1,8 +1,8 @@
 """Growth of a server over minutes of requests: memory, open files, threads, disk (`python -m sr_demo bench soak`).
 
-Four kinds of visits take turns, each in a session of its own: an upload and `bicubic` through the API, the same with
-`espcn`, a visit of the page (its files, an upload, the time estimates), and the list of methods. All uploads differ. Growth
-is the slope of a straight line through the second half of the samples.
+Four kinds of visits alternate, each in a separate session: an upload and `bicubic` through the API, the same with `espcn`, a
+visit of the page (its files, an upload, the time estimates), and the list of methods. All uploads differ. Growth is the slope
+of a line fitted to the second half of the samples.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SECONDS_BETWEEN = 10.0
 
 @dataclass(frozen=True)
 class Sample:
-    """What a server occupies at one moment."""
+    """Resources that a server occupies at one moment."""
 
     seconds: float
     requests: int
@@ -53,7 +53,7 @@ class Count:
         self._lock = Lock()
 
     def add(self, error: str = "") -> None:
-        """Count a visit that ended, with its error if it has one."""
+        """Count a finished visit and its error, if any."""
         with self._lock:
             self.requests += 1
             if error:
@@ -65,10 +65,10 @@ def soak(minutes: float, store_mb: int, visitors: int, folder: Path) -> Iterator
     """Sample a server every ten seconds while visitors send requests.
 
     Args:
-        minutes: How long.
-        store_mb: Limit of its store, in MB.
-        visitors: How many send requests at once.
-        folder: Empty folder for its files.
+        minutes: Duration of the test.
+        store_mb: Limit of the server's store, in MB.
+        visitors: Number of concurrent visitors.
+        folder: Empty folder for the server's files.
 
     Yields:
         Samples, and a text for each new kind of error.
@@ -93,7 +93,7 @@ def soak(minutes: float, store_mb: int, visitors: int, folder: Path) -> Iterator
 
 
 def growth(samples: Sequence[Sample]) -> dict[str, float]:
-    """Growth of each quantity per 100 requests, over the second half of the samples; empty for too few of them."""
+    """Return the growth of each quantity per 100 requests over the second half of the samples; empty for too few samples."""
     later = samples[len(samples) // 2 :]
     requests = np.array([sample.requests for sample in later], float)
     if len(later) < 2 or np.ptp(requests) == 0:
@@ -118,7 +118,7 @@ def _visit(url: str, number: int, count: Count, until: float) -> None:
 
 
 def _image(number: int, turn: int) -> bytes:
-    """A different PNG for each visit."""
+    """Return a different PNG for each visit."""
     rgb = known_image(SIDE).copy()
     rgb[:4, :64] = np.random.default_rng((number, turn)).random((4, 64, 3))
     return encode_png(ImageData(readonly(rgb)))

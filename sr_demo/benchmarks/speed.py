@@ -1,7 +1,7 @@
-"""Speed of our path beside what people run today: one process, same weights, same image, same threads.
+"""Speed of our path compared with common alternatives: one process, same weights, same image, same threads.
 
-Every path runs once to warm up and to measure its memory, then all take turns, and medians are reported. Large networks
-take fewer turns. The ceiling is torch's own bf16 product of two 4096 x 4096 matrices, measured in the same turns.
+Every path runs once to warm up and to measure its memory. Then all paths run in rounds, and medians are reported. Large
+networks run fewer rounds. The ceiling is torch's bf16 product of two 4096 x 4096 matrices, measured in the same rounds.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from sr_demo.image import Image
 from sr_demo.system import memory
 
 _PAUSE = 0.05
-"""Seconds between paths, until the threads of the one before stop waiting for work."""
+"""Seconds between paths, until the threads of the previous path stop waiting for work."""
 _LEAST_ROUNDS, _ENOUGH = 2, 10.0
-"""Turns that each case takes, and seconds after which no further one begins."""
+"""Smallest number of rounds of each case, and seconds after which no further round begins."""
 
 HEADING = (
     f"{'case':<14}{'path':<18}{'seconds':>9}{'x plain':>9}{'GFLOP/s':>9}{'share':>7}{'MB':>7}{'max diff':>10}  how"
@@ -43,30 +43,30 @@ def _silent(line: str) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one path of one case."""
+    """Measurements of one path in one case."""
 
     case: str
     path: str
     seconds: float
-    """Median of the turns."""
+    """Median of the rounds."""
     gflops: float
-    """10^9 floating point operations per second, counted in the plain network, two per multiply-add."""
+    """10^9 floating point operations per second, counted for the plain network with two operations per multiply-add."""
     ceiling_share: float | None
-    """Share of the matrix product's rate; None where that was not run."""
+    """Share of the matrix product's rate; None if the product was not run."""
     peak_memory_mb: float
     """Growth of the resident set in the path's first run, in 10^6 bytes."""
     max_difference: float | None
-    """Largest difference to the plain fp32 result, of values in [0, 1]."""
+    """Largest difference to the plain fp32 result, for values in [0, 1]."""
     how: str
     """Backend and precision."""
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """What was measured of one case."""
+    """Measurements of one case."""
 
     rows: list[Row]
-    """In the order of PATHS."""
+    """One row for each path, in the order of PATHS."""
     notes: list[str]
     """One sentence for each path that could not be run."""
 
@@ -82,12 +82,12 @@ def bench(
     """Measure cases one after the other.
 
     Args:
-        cases: Names of cases; without any all of them, or none where there are `more`.
-        paths: Names of paths; all without any.
-        rounds: Turns that medians are taken of; large networks take fewer.
+        cases: Names of cases; if it is empty, all cases, or none if there are `more`.
+        paths: Names of paths; all if it is empty.
+        rounds: Number of rounds; medians are reported. Large networks run fewer.
         report: Receives what is measured next, and how long each step took.
-        more: Cases that are measured anyway, such as of model files.
-        slow: Whether cases also take their slow paths; they do where `paths` names these.
+        more: Further cases to measure, such as those of model files.
+        slow: Include the slow paths of each case, as if `paths` named them.
 
     Returns:
         An iterator that measures a case at each step, in the order of CASES.
@@ -106,7 +106,7 @@ def bench(
 
 
 def _able(case: Case, wanted: Sequence[str], *, slow: bool) -> list[str]:
-    """Return those of the `wanted` paths that the network of a case can take, in the order of PATHS."""
+    """Return the `wanted` paths that the network of a case can run, in the order of PATHS."""
     left_out = set(() if slow else case.slow)
     if case.attention and not case.int8:
         left_out.add(INT8)
@@ -171,13 +171,13 @@ def _case(case: Case, paths: list[str], rounds: int, report: Report) -> CaseResu
 
 
 def _timed(made: dict[str, _Made], rounds: int, report: Report) -> dict[str, list[float]]:
-    """Seconds of each path in each round."""
+    """Return the seconds of each path in each round."""
     taken: dict[str, list[float]] = {path: [] for path in made}
     started = time.perf_counter()
     for turn in range(rounds):
         if turn >= _LEAST_ROUNDS and time.perf_counter() - started > _ENOUGH:
             break
-        # Each turn begins with another path: what ran just before leaves its threads and the caches behind.
+        # Each round begins with another path, since the previous path affects threads and caches.
         first = turn % max(len(made), 1)
         order = [*made.items()]
         for path, ready in order[first:] + order[:first]:
@@ -190,7 +190,7 @@ def _timed(made: dict[str, _Made], rounds: int, report: Report) -> dict[str, lis
 
 
 def _counted(plain: Run) -> tuple[float, Image]:
-    """Floating point operations of one pass, and its result."""
+    """Return the floating point operations of one forward pass, and its result."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with FlopCounterMode(display=False) as counter:
@@ -200,12 +200,12 @@ def _counted(plain: Run) -> tuple[float, Image]:
 
 
 def records(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as dictionaries, for JSON."""
+    """Return the rows as dictionaries, for JSON."""
     return [asdict(row) for row in rows]
 
 
 def medians(runs: Sequence[Sequence[Row]]) -> list[Row]:
-    """Merge several tables: medians of seconds, rates and shares of each case and path, the rest from the first table."""
+    """Merge tables: medians of seconds, rates and shares for each case and path, other values from the first table."""
     found: list[Row] = []
     for row in runs[0]:
         same = [r for rows in runs for r in rows if (r.case, r.path) == (row.case, row.path)]
@@ -216,7 +216,7 @@ def medians(runs: Sequence[Sequence[Row]]) -> list[Row]:
 
 
 def compared(rows: Sequence[Row]) -> Iterator[tuple[Row, str, str]]:
-    """Each row with two texts: its speed relative to the plain network, and its share of the ceiling."""
+    """Yield each row with two texts: its speed relative to the plain network, and its share of the ceiling."""
     plain = {row.case: row.seconds for row in rows if row.path == PLAIN}
     for row in rows:
         ratio = f"{plain[row.case] / row.seconds:.2f}" if row.case in plain and row.path != CEILING else "–"
@@ -224,7 +224,7 @@ def compared(rows: Sequence[Row]) -> Iterator[tuple[Row, str, str]]:
 
 
 def lines(rows: Sequence[Row]) -> list[str]:
-    """The rows of the table below `HEADING`, with the ratio to the plain network."""
+    """Return the rows of the table below `HEADING`, with the ratio to the plain network."""
     printed: list[str] = []
     for row, ratio, share in compared(rows):
         difference = "–" if row.max_difference is None else f"{row.max_difference:.5f}"

@@ -1,6 +1,6 @@
 """The cases of `bench speed`: networks as they are commonly run, each with one image size.
 
-Weights are real where they are embedded, or published and stored here, and random elsewhere, which takes the same time.
+Weights are real if they are embedded, or published and stored here. Otherwise they are random, which takes the same time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from sr_demo.inference.jobs import Job, job_for
 SCALE = 4
 _SLOW_WITH_ATTENTION = ("onnxruntime-fp32", "tile-loop")
 _AS_RRDB = ("tile-loop", "onnxruntime-fp32", "openvino-fp32", "openvino-bf16")
-"""Paths that take as long with any weights; int8 is left to those of `x4plus-96`, whose loss means something."""
+"""Paths whose time does not depend on the weights. int8 is measured with the weights of `x4plus-96` only, where its loss is
+meaningful."""
 
 
 @dataclass(frozen=True)
@@ -37,22 +38,22 @@ class Case:
     bytes_per_pixel: int
     attention: bool = False
     int8: str = ""
-    """Stem of the weights in `weights/` and of their int8 form in `weights/int8/`; "" where none ships."""
+    """Stem of the weights in `weights/` and of their int8 form in `weights/int8/`; "" if none ships."""
     scale: int = SCALE
     precisions: tuple[str, ...] = ("fp32", "bf16")
-    """What the page runs the network in, in torch."""
+    """Precisions in which the page runs the network in torch."""
     published: str = ""
-    """`ID:CHECKPOINT` of the weights that replace random ones where they are stored here."""
+    """`ID:CHECKPOINT` of the weights that replace random ones if they are stored here."""
     slow: tuple[str, ...] = ()
-    """Paths that take minutes here, or as long as in another case: only measured on request."""
+    """Paths that take minutes, or as long as in another case; measured only on request."""
 
     def network(self) -> Any:
-        """Return what `build` builds, with the published weights where they are stored here."""
+        """Return the network of `build`, with the published weights if they are stored here."""
         stored = self._stored()
         return self.build() if stored is None else _plain(checkpoints.fetch(stored)[0])
 
     def described(self) -> str:
-        """Return the network, its input and, where it has published weights, whether these are used."""
+        """Return a description of the network, its input and, if it has published weights, whether these are used."""
         text = f"{self.title}, {self.side} x {self.side} pixels"
         if not self.published:
             return text
@@ -70,7 +71,7 @@ class Case:
 def _plain(file: Path) -> Any:
     """Return the network of a checkpoint as spandrel builds it.
 
-    Not by `spandrel_loader`, which fuses the attention: the plain network is what others run.
+    `spandrel_loader` is not used, since it fuses the attention; the plain network is what others run.
     """
     from spandrel import ModelLoader
 
@@ -118,7 +119,7 @@ def _edsr() -> Any:
 
 
 def _tiling(name: str) -> Tiling:
-    """The tiling rule that the page uses for this method."""
+    """Return the tiling rule that the page uses for this method."""
     job = job_for(APPROACHES, name)
     return job.approach.tiling_of(job.checkpoint)
 
@@ -189,9 +190,9 @@ CASES: tuple[Case, ...] = (
 
 
 def of_model(job: Job) -> Case:
-    """Return the case of a model file, on an image of 128 x 128. Raises BadInput where torch does not run it alone.
+    """Return the case of a model file, on an image of 128 x 128. Raises BadInput if the file is not a single torch network.
 
-    Where spandrel reads the file, "plain" means its network with the attention fused as we fuse it (HAT, DRCT).
+    If spandrel reads the file, "plain" means its network with our fused attention (HAT, DRCT).
     """
     from sr_demo.own import networks
 

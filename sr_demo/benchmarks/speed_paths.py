@@ -1,4 +1,4 @@
-"""The paths that `bench speed` compares: ours, and what people run today, each ready to run on one image."""
+"""The paths that `bench speed` compares: ours and common alternatives, each ready to run on one image."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ MATRIX = 4096
 _PAD = 10
 """Margin of a tile in the common tile loop, in LR pixels; it is cut off afterwards."""
 _INT8_AGREEMENT = 30.0
-"""dB of PSNR to the faster present path: random weights agree less than trained ones, and the time is what counts here."""
+"""Lowest PSNR in dB between int8 and the faster other path. It is low, since results of random weights agree less than those
+of trained weights, and only the time matters here."""
 
 Run = Callable[[], Image | None]
 
 
 def plain(network: Any, image: Image) -> Run:
-    """Return a run of the network as its documentation calls it."""
+    """Return a run of the network as in its documentation."""
     import torch
 
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].contiguous()
@@ -51,7 +52,7 @@ def _make_plain(case: Case, network: Any, image: Image, folder: Path) -> tuple[R
 
 
 def _make_tile_loop(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
-    """Four tiles, each with a fixed margin that is cut off: the loop that many programs copy."""
+    """Make the common tile loop: four tiles, each with a fixed margin that is cut off."""
     import torch
 
     x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].contiguous()
@@ -74,7 +75,7 @@ def _make_tile_loop(case: Case, network: Any, image: Image, folder: Path) -> tup
 
 
 def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
-    """What the page runs: the fastest of torch, OpenVINO and int8, tiles by memory, the guarantees of the contract."""
+    """Make the path of the page: the fastest of torch, OpenVINO and int8, tiles by memory, the guarantees of the contract."""
     from sr_demo.backends.torch_backend import NetworkUpscaler, choose_precision
     from sr_demo.networks.fused_attention import fuse_attention
 
@@ -98,17 +99,17 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
 
 
 def _make_int8(case: Case, network: Any, image: Image, folder: Path) -> tuple[Run, str]:
-    """What the page runs where int8 is requested and costs little enough; the time does not depend on that."""
+    """Make the path of the page when int8 is requested, whatever its loss, which does not affect the time."""
     upscaler = _quantized(case, network, folder)
     return _as_on_the_page(case, image, upscaler), _how(upscaler)
 
 
 def _quantized(case: Case, network: Any, folder: Path) -> openvino_backend.ConvertedNetwork:
-    """The network in int8: as it ships for its weights, else calibrated in the fastest way, whatever that loses."""
+    """Return the network in int8: the shipped form, or one that is quantized in the fastest way, whatever its loss."""
     _require_openvino()
     if case.int8:
         form = shipped_int8.read_card(shipped_int8.FOLDER / f"{case.int8}.json")
-        # In a folder of its own: with attention, its graph in fp32 is ours, and the one in `folder` is the plain network's.
+        # In a separate folder, since for attention networks `folder` holds the graph of the plain network, not our graph.
         shipped = folder / "shipped"
         shipped_int8.place(form, [EMBEDDED / f"{case.int8}.safetensors"], shipped, SILENT.check)
         return shipped_int8.opened(form, shipped, case.scale)
@@ -199,6 +200,6 @@ MAKERS: dict[str, Callable[[Case, Any, Image, Path], tuple[Run, str]]] = {
     "openvino-bf16": _make_openvino("bf16"),
     "matmul-bf16": _make_matmul,
 }
-"""Each makes a path of a case: from its network in fp32, the image, and a folder for converted files. Returns the run,
-and the backend and precision in words. Raises SRError or RuntimeError where it cannot run here."""
+"""Functions that make the paths of a case from its network in fp32, the image, and a folder for converted files. They return
+the run, and the backend and precision in words. They raise SRError or RuntimeError if the path cannot run here."""
 PATHS = tuple(MAKERS)

@@ -1,8 +1,8 @@
 """Seconds after `python app.py` until the page is served, and of the first results through its HTTP API.
 
-The server is started twice with the same cache folder. The first time the folder is empty; before the second time, the
-network of the method was converted and timed in the background, as happens once on every machine. The request is sent as
-soon as the page is served, while the server is still warming up: the hardest case.
+The server is started twice with the same cache folder. At the first start the folder is empty. Before the second start, the
+network of the method was converted and timed in the background, which happens once on every machine. The request is sent as
+soon as the page is served, while the server is still warming up; this is the worst case.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Start:
     """Seconds from starting Python until `GET /` succeeds."""
     first: Result
     later: Result
-    """The last of the later results, with the median of their seconds."""
+    """The last of the later results, with the median seconds of all later results."""
 
 
 def starts(cache: Path | None, rounds: int) -> Iterator[Start]:
@@ -64,7 +64,7 @@ def starts(cache: Path | None, rounds: int) -> Iterator[Start]:
         rounds: Requests after the first one of each start.
 
     Raises:
-        SRError: The server did not come up.
+        SRError: The server did not start.
     """
     with tempfile.TemporaryDirectory(prefix="sr_demo-startup-") as scratch:
         image = Path(scratch) / "image.png"
@@ -95,7 +95,7 @@ def _request(client: Any, image: Path) -> Result:
 
 
 def _wait_until_prepared(client: Any, image: Path) -> None:
-    """Wait until the converted network is used; at most two minutes, as torch may be faster or the only backend."""
+    """Wait until the converted network is used; at most two minutes, since torch may be faster or the only backend."""
     deadline = time.monotonic() + _SETTLED_SECONDS
     while time.monotonic() < deadline and _request(client, image).backend in ("", "torch"):
         time.sleep(2)
@@ -113,7 +113,7 @@ def server(cache: Path, **settings: str) -> Generator[tuple[str, float]]:
         The address, and the seconds until it served the page.
 
     Raises:
-        SRError: It did not come up.
+        SRError: The server did not start.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

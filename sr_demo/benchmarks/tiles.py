@@ -1,8 +1,8 @@
-"""Seconds per megapixel by tile size (`python -m sr_demo bench tiles`), which `Tiling.max_input_width` rests on.
+"""Seconds per megapixel by tile size (`python -m sr_demo bench tiles`), from which `Tiling.max_input_width` was chosen.
 
-Larger tiles spend less on halos, but their layers no longer fit the processor's cache, and convolution libraries change
-their algorithm at certain widths. Each method runs in the backend that is faster on this machine, all sizes in turns; the
-minimum of each size counts.
+Larger tiles spend less on halos, but their layers no longer fit into the processor's cache, and convolution libraries change
+their algorithm at certain widths. Each method runs in the backend that is faster on this machine. The sizes alternate in
+rounds; the minimum of each size counts.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Rate:
     per_megapixel: float
     """Seconds per megapixel of the tile's result, halo included."""
     in_tiles: float
-    """Seconds per megapixel of a large result made of such tiles, whose halos are computed and cut off."""
+    """Seconds per megapixel of a large result in such tiles; the halos are computed and cut off."""
 
 
 def rates(
     names: Sequence[str] = (), rounds: int = 3, progress: Progress = SILENT, more: Sequence[Job] = ()
 ) -> Iterator[Rate]:
-    """Measure every embedded method that is cut into tiles, or those named, and `more`, at each of SIDES.
+    """Measure every embedded tiled method, or those in `names`, and `more`, at each of SIDES.
 
     Raises BadInput on other names.
     """

@@ -1,1 +1,1 @@
-"""The command line: one file per subcommand, and what they share."""
+"""The command line: one file per subcommand, and shared helpers."""

@@ -1,4 +1,4 @@
-"""`python -m sr_demo advise`: which method suits a picture, and why."""
+"""`python -m sr_demo advise`: which method suits an image, and why."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput(f"There is no file {args.file}.")
     jobs = [Job(a, c, a.options()) for a in APPROACHES if not a.large for c in a.checkpoints]
     found = recommend(estimate(read(args.file).rgb, args.file), jobs)
-    assert found is not None  # bicubic is always there
+    assert found is not None  # bicubic is always available
     if args.json:
         print(json.dumps(record(found), indent=2))
         return 0

@@ -1,4 +1,4 @@
-"""`python -m sr_demo batch`: a folder of pictures, resumable."""
+"""`python -m sr_demo batch`: upscales a folder of images, resumable."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _notes(notes: dict[str, list[str]]) -> list[str]:
-    """Return a line for each note, with the first image that it applies to and the number of the others."""
+    """Return a line for each note, with the first image that it applies to and the number of other images."""
     return [
         about(names[0], note) if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more: {note}"
         for note, names in notes.items()
@@ -93,7 +93,7 @@ def _notes(notes: dict[str, list[str]]) -> list[str]:
 
 
 def _perform(args: argparse.Namespace) -> Perform:
-    """Return where the batch runs: in this process, in several, or on Ray. Raises BadInput."""
+    """Return the function that runs the batch: in this process, in several, or on Ray. Raises BadInput."""
     from sr_demo.batch.ray_workers import OnRay
     from sr_demo.batch.workers import perform_here, perform_in
 
@@ -111,7 +111,7 @@ def _perform(args: argparse.Namespace) -> Perform:
 
 
 def _print_progress(event: Event) -> None:
-    """Print a line that overwrites the last one, with the time left; only to a terminal."""
+    """Print a line with the remaining time that overwrites the last line; only to a terminal."""
     if not sys.stderr.isatty():
         return
     minutes, seconds = divmod(round(event.seconds_left), 60)

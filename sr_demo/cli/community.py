@@ -1,4 +1,4 @@
-"""`python -m sr_demo models`: the community's models of OpenModelDB, searched by words, scale, licence, architecture."""
+"""`python -m sr_demo models`: search of the community's models on OpenModelDB by words, scale, licence, architecture."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _search(args: argparse.Namespace) -> int:
 
 
 def record(hit: Hit) -> dict[str, Any]:
-    """Return what is known of one model, for programs."""
+    """Return the facts about one model as JSON-able data."""
     from sr_demo.reports.verdicts import commercial_use
 
     card, file = hit.card, hit.file

@@ -20,17 +20,17 @@ from sr_demo.system.outputs import unwritable
 
 
 def complain(sentence: str) -> None:
-    """Print one line on standard error, even where a file name in it holds line breaks."""
+    """Print `sentence` as one line on standard error, even if a file name in it contains line breaks."""
     print(f"sr_demo: {' '.join(sentence.split())}", file=sys.stderr)
 
 
 def complain_about(path: Path, sentence: str) -> None:
-    """Like `complain`, with the name of the file in front unless the sentence begins with it."""
+    """Like `complain`, but put the name of the file in front unless the sentence begins with it."""
     complain(about(shown(path.name), sentence))
 
 
 def terminal(what: str) -> Progress:
-    """A progress report that renews one line on standard error; silent where that is no terminal."""
+    """Return a progress report that rewrites one line on standard error; silent if that is not a terminal."""
     if not sys.stderr.isatty():
         return Progress()
 
@@ -108,12 +108,12 @@ def add_output(command: argparse.ArgumentParser) -> None:
 
 
 def output_of(args: argparse.Namespace, default: Format = "png") -> Output:
-    """Return the output that was chosen, in format `default` without `--format`. Raises BadInput."""
+    """Return the selected output; its format is `default` without `--format`. Raises BadInput."""
     return Output(args.format or default, args.quality, args.bits, "none" if args.strip_metadata else "all")
 
 
 def add_overwrite(command: argparse.ArgumentParser) -> None:
-    """Add `--overwrite`: without it, no file is replaced that the command did not make."""
+    """Add `--overwrite`; without it, the command replaces no files that it did not write."""
     command.add_argument("--overwrite", action="store_true", help="replace files that exist already")
 
 
@@ -125,7 +125,7 @@ def assignments(texts: list[str], flag: str = "--set") -> dict[str, object]:
         flag: The argument they were given with, for the error message.
 
     Returns:
-        The values by name; of a name that is given twice, the last one.
+        The values by name; if a name is given twice, its last value.
 
     Raises:
         BadInput: A text has no `=` or no name.
@@ -140,7 +140,7 @@ def assignments(texts: list[str], flag: str = "--set") -> dict[str, object]:
 
 
 def folder(path: Path) -> Path:
-    """Return `path` after creating that folder where it is missing. Raises StorageError."""
+    """Create the folder `path` if it is missing, and return it. Raises StorageError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -149,11 +149,11 @@ def folder(path: Path) -> Path:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a small file. What is not valid Unicode in it, from names of files, is escaped. Raises StorageError."""
+    """Write a small file. Invalid Unicode in it, which comes from file names, is escaped. Raises StorageError."""
     try:
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as exc:
         with suppress(OSError):
             if path.is_file() and exc.errno in (errno.ENOSPC, errno.EDQUOT):
-                path.unlink()  # half a report is none
+                path.unlink()  # an incomplete report is useless
         raise unwritable(path, exc) from exc

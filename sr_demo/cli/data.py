@@ -1,4 +1,4 @@
-"""`python -m sr_demo data`: a data set inspected before training on it."""
+"""`python -m sr_demo data`: inspection of a data set before training."""
 
 from __future__ import annotations
 

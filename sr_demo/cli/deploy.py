@@ -1,4 +1,4 @@
-"""`python -m sr_demo deploy`: measure methods on this machine and judge them by a budget."""
+"""`python -m sr_demo deploy`: measurement of methods on this machine, with verdicts by a budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m sr_demo evaluate`: approaches scored on pictures with known references."""
+"""`python -m sr_demo evaluate`: scores of approaches on images with known references."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a row for each approach as it is scored; 2 when one of them failed."""
+    """Print a row for each approach when it is scored; return 2 when one of them failed."""
     from sr_demo.imaging.degradation import Realistic
     from sr_demo.inference.jobs import Failed
     from sr_demo.inference.runner import Runner

@@ -1,4 +1,4 @@
-"""`python -m sr_demo export`: a network as a file for other programs."""
+"""`python -m sr_demo export`: export of a network to a file for other programs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Export, and print how well the file agrees with the network; return the exit status."""
+    """Export a network, and print how well the file agrees with it; return the exit status."""
     from sr_demo.export.exporter import export
     from sr_demo.reports.evaluation import pairs
 

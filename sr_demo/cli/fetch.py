@@ -1,4 +1,4 @@
-"""`python -m sr_demo fetch`: published checkpoints downloaded ahead of their first use, and verified."""
+"""`python -m sr_demo fetch`: download and verification of published checkpoints before their first use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Fetch, print one line for each checkpoint; 2 when one of them failed."""
+    """Fetch the checkpoints, and print one line for each; return 2 when one of them failed."""
     from sr_demo.catalogue import APPROACHES
     from sr_demo.community import opening
     from sr_demo.community.fetching import fetch_named

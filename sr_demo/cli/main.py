@@ -1,4 +1,4 @@
-"""The command line's entry: it assembles the commands and turns their errors into one line and an exit status.
+"""Entry point of the command line: declares the commands, and turns their errors into one line and an exit status.
 
 Exit status: 0 on success, 2 with one clear line on bad arguments or input, 130 on Ctrl-C, 1 on a bug. Progress goes to a
 terminal only.
@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: The arguments; those of the process if None.
+        argv: The arguments; None for those of the process.
 
     Returns:
         The exit status.
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print_every_name() -> None:
-    """Escape what an output cannot encode, such as a name in another script on a pipe of Windows, instead of failing."""
+    """Make standard output and error escape characters that they cannot encode, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

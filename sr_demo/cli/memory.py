@@ -31,7 +31,7 @@ def _declare_delete(command: argparse.ArgumentParser) -> None:
 
 
 def _declare_train(command: argparse.ArgumentParser) -> None:
-    """Declare `memory train`, which imports torch and so is declared only when it is chosen."""
+    """Declare `memory train`. This imports torch, so that it is done only when the action is chosen."""
     from sr_demo.training.mosaic_anchors import add_memory_arguments, run_memory
 
     add_memory_arguments(command)
@@ -148,7 +148,7 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _photos(source: str, hub: bool, progress: Any) -> tuple[tuple[Path, ...], str]:
-    """Return the pictures in a folder, or those of a data set on the Hub, and the name of their source."""
+    """Return the images in a folder, or those of a data set on the Hub, and the name of their source."""
     if hub or source.startswith("hf://"):
         from sr_demo.hub.datasets import fetch
 

@@ -1,4 +1,4 @@
-"""`--model FILE`: a user's own model file beside, or instead of, an approach of the catalogue."""
+"""`--model FILE`: a user's own model file, in addition to or instead of an approach of the catalogue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add_model(command: argparse.ArgumentParser) -> None:
-    """Add `--model`, whose files `models` opens."""
+    """Add `--model`; `models` opens the files."""
     command.add_argument(
         "--model", action="append", default=[], type=Path, metavar="FILE",
         help="your own network: a .safetensors, .pth or .onnx file, or openmodeldb:NAME (see `models`); may be repeated",
@@ -34,13 +34,13 @@ def models(
     """Open the files of `--model`, in order.
 
     Args:
-        files: as given.
-        values: option name -> value.
-        precision: numeric precision of the networks.
-        size: requested size of the results; None for that of each network.
+        files: The files as given.
+        values: Option name -> value.
+        precision: Numeric precision of the networks.
+        size: Requested size of the results; None uses the scale of each network.
 
     Raises:
-        SRError: a file cannot be used, or an option is unknown.
+        SRError: A file cannot be used, or an option is unknown.
     """
     if not files:
         return []
@@ -63,13 +63,13 @@ def jobs(
     """Return the jobs of a command: those of the catalogue, then those of `--model`.
 
     Args:
-        args: with `model`, and with `precision` and the size where the command has them.
-        names: ID[:CHECKPOINT] of the catalogue, or of a model file that is here.
-        values: option name -> value, for each of them.
-        download: whether a large download was agreed to.
+        args: Parsed arguments with `model`; `precision` and the size are used if the command has them.
+        names: ID[:CHECKPOINT] of the catalogue, or of a stored model file.
+        values: Option name -> value, for every job.
+        download: Allow large downloads.
 
     Raises:
-        SRError: a name or an option is unknown, or a file cannot be used.
+        SRError: A name or an option is unknown, or a file cannot be used.
     """
     from sr_demo.inference.jobs import job_for
 
@@ -83,7 +83,7 @@ def jobs(
 def some_jobs(
     args: argparse.Namespace, names: Sequence[str], values: dict[str, object] | None = None, *, download: bool = False
 ) -> list[Job]:
-    """Like `jobs`, for commands that need at least one. Raises BadInput where there is none, and where one is named twice."""
+    """Like `jobs`, for commands that need at least one. Raises BadInput if there is none, or if one is named twice."""
     from sr_demo.inference.jobs import refuse_repeated
 
     found = jobs(args, names, values, download=download)
@@ -96,7 +96,7 @@ def some_jobs(
 def one_job(
     args: argparse.Namespace, name: str | None, values: dict[str, object] | None = None, *, download: bool = False
 ) -> Job:
-    """Like `jobs`, for commands that take exactly one. Raises BadInput where there is another number."""
+    """Like `jobs`, for commands that take exactly one. Raises BadInput for any other number of jobs."""
     found = some_jobs(args, [name] if name else [], values, download=download)
     if len(found) > 1:
         raise BadInput("This command takes one network at a time: either an approach or one --model.")
@@ -104,7 +104,7 @@ def one_job(
 
 
 def approaches(names: Sequence[str]) -> Sequence[Approach]:
-    """Return the catalogue, with the model files that are here (see `with_files`) where one of `names` is such a file."""
+    """Return the catalogue; if one of `names` is a model file, add the stored model files (see `with_files`)."""
     from sr_demo.catalogue import APPROACHES
     from sr_demo.community import opening
     from sr_demo.own.opening import ID
@@ -114,7 +114,7 @@ def approaches(names: Sequence[str]) -> Sequence[Approach]:
 
 
 def with_files() -> Sequence[Approach]:
-    """Return the catalogue, the files in the folder of the server's models, and what was fetched from OpenModelDB."""
+    """Return the catalogue, the models in the server's folder, and the models fetched from OpenModelDB."""
     from sr_demo.catalogue import APPROACHES
     from sr_demo.community import opening
     from sr_demo.own import folder

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def add_size(command: argparse.ArgumentParser) -> None:
-    """Add the arguments for the size of the result, one of which may be given; `size_of` reads them."""
+    """Add the mutually exclusive arguments for the size of the result; `size_of` reads them."""
     group = command.add_argument_group(
         "size of the result",
         "one of these; without any, that of the approach (4 times, for most). A network that has no such scale of its own "
@@ -27,7 +27,7 @@ def add_size(command: argparse.ArgumentParser) -> None:
 
 
 def size_of(args: argparse.Namespace) -> OutputSize | None:
-    """Return the requested size; None where there is none, or where the command takes none. Raises BadInput."""
+    """Return the requested size; None if none is given, or if the command has no such argument. Raises BadInput."""
     from sr_demo.imaging import output_size
 
     for name, read in (

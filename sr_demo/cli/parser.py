@@ -1,4 +1,4 @@
-"""The argument parser of the command line: errors in one line, and commands that are imported only when they are chosen."""
+"""The argument parser of the command line: errors in one line, and lazy import of the commands."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Declare = Callable[[argparse.ArgumentParser], None]
 
 
 class Parser(argparse.ArgumentParser):
-    """Prints an error as one line, and declares the arguments of a command when that command is chosen.
+    """A parser that prints errors as one line, and declares the arguments of a command only when the command is chosen.
 
-    The import of a command's module is thereby left to the call that needs it: `--help` of the program imports none.
+    A command's module is therefore imported only when it is needed; `--help` of the program imports none.
 
     Args:
         declare: Called with this parser, once, before it parses for the first time.
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]: overloads there, one signature here
         self, args: Any = None, namespace: Any = None
     ) -> Any:
-        """Declare the arguments if that was not done yet, then parse as argparse does."""
+        """Declare the arguments at the first call, then parse as argparse does."""
         declare, self._declare = self._declare, None
         if declare is not None:
             declare(self)
@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Help(argparse.HelpFormatter):
-    """Wraps descriptions, but keeps the lines of examples."""
+    """Formatter that wraps descriptions, but keeps the line breaks of examples."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if text.startswith("examples:"):
@@ -59,7 +59,7 @@ class Command(NamedTuple):
 
 
 def in_module(name: str) -> Declare:
-    """The declaration of a command whose module has `add_arguments(parser)` and `run(args) -> int`.
+    """Return the declaration of a command whose module has `add_arguments(parser)` and `run(args) -> int`.
 
     Args:
         name: Dotted name of the module below `sr_demo.cli`.
@@ -74,7 +74,7 @@ def _declare(name: str, parser: argparse.ArgumentParser) -> None:
 
 
 def group_in_module(name: str) -> Declare:
-    """The declaration of a command with subcommands: `add_arguments(parser)` in its module adds them."""
+    """Return the declaration of a command with subcommands, which `add_arguments(parser)` in its module adds."""
 
     def declare(parser: argparse.ArgumentParser) -> None:
         import_module(f"sr_demo.cli.{name}").add_arguments(parser)
@@ -97,5 +97,5 @@ def add_commands(parser: argparse.ArgumentParser, commands: Sequence[Command], t
 
 
 def examples(*lines: str) -> str:
-    """Return the examples that end a help text, of command lines without `python -m sr_demo`."""
+    """Return the examples at the end of a help text; `lines` are command lines without `python -m sr_demo`."""
     return "\n".join(["examples:", *(f"  python -m sr_demo {line}" for line in lines), ""])

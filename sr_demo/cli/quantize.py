@@ -1,4 +1,4 @@
-"""`python -m sr_demo quantize`: the int8 forms that ship with this app."""
+"""`python -m sr_demo quantize`: quantization of the networks that ship with this app to int8."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Quantize each network; 2 when one of them is refused."""
+    """Quantize each network; return 2 when one of them is refused."""
     from sr_demo.backends import shipped_int8
     from sr_demo.catalogue import APPROACHES
     from sr_demo.errors import SRError

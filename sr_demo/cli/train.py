@@ -98,10 +98,10 @@ def run_train(args: argparse.Namespace) -> int:
     """Train from the command line.
 
     Args:
-        args: What `add_train_arguments` declares.
+        args: The arguments that `add_train_arguments` declares.
 
     Returns:
-        0, 2 after printing what is wrong, or 130 when interrupted (what was trained until then is saved).
+        The exit status: 0 on success, 2 after an error message, 130 when interrupted (the state so far is saved).
     """
     try:
         return _train(args)
@@ -184,7 +184,7 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def refuse_earlier_run(args: argparse.Namespace, state_file: Path) -> None:
-    """Raise BadInput where a new run would replace files; `--resume` and `--snapshot` go on with their own."""
+    """Raise BadInput if a new run would replace files; `--resume` and `--snapshot` may replace those of their run."""
     names = (args.out, state_file, args.out.with_suffix(".json"), args.out.with_suffix(".csv"))
     owned = args.overwrite or args.resume or args.snapshot
     refuse_existing(names, overwrite=owned, advice="Go on from an earlier run with --resume, choose another --out")
@@ -224,10 +224,7 @@ def _load_pairs(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs
 
 
 def _with_fitting_patches(recipe: Recipe, pairs: Pairs) -> Recipe:
-    """Return the recipe with patches no larger than the smallest image.
-
-    Prints a line where that changes them.
-    """
+    """Return the recipe with patches no larger than the smallest image; print a line if that changes them."""
     largest = max(phase.patch for phase in recipe.phases)
     if pairs.smallest >= largest:
         return recipe
@@ -243,8 +240,8 @@ def make_trainer(recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.
         recipe: What to train.
         pairs: Training images.
         validation: Validation images.
-        device: Where to train.
-        seed: Of weights, patches and noise.
+        device: Device to train on.
+        seed: Seed of weights, patches and noise.
     """
     if recipe.name == "liif":
         from sr_demo.training.liif import LiifTrainer
@@ -262,10 +259,10 @@ def make_trainer(recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device called `name`; "auto" is the fastest one here.
+    """Return the device called `name`; "auto" is the fastest available one.
 
     Raises:
-        BadInput: There is no such device here.
+        BadInput: There is no such device.
     """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
@@ -278,19 +275,16 @@ def choose_device(name: str) -> torch.device:
 
 
 def default_test_sets() -> Path | None:
-    """Return the folder with Set5 and Set14, or None.
-
-    It is `testsets` in $SR_DEMO_SHARED_DATA, else in ../shared/data.
-    """
+    """Return the folder with Set5 and Set14: `testsets` in $SR_DEMO_SHARED_DATA or in ../shared/data; None if missing."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = Path(os.environ.get("SR_DEMO_SHARED_DATA", beside)) / "testsets"
     return folder if any((folder / name / "HR").is_dir() for name in sources.TEST_SETS) else None
 
 
 class ProgressLine:
-    """A progress line, and the curves as CSV.
+    """Prints a progress line and writes the training curves as CSV.
 
-    The line is rewritten in place on a terminal, and a new one every half minute elsewhere.
+    On a terminal the line is rewritten in place; otherwise a new line is printed every half minute.
     """
 
     def __init__(self, trainer: Trainer, log: Path) -> None:
@@ -299,7 +293,7 @@ class ProgressLine:
         self._live = sys.stdout.isatty()
 
     def __call__(self, status: Status) -> None:
-        """Show `status`, if it is time to; write the CSV file after each validation."""
+        """Print `status` if a new line is due; write the CSV file after each validation."""
         points = len(self._trainer.curves["iteration"])
         if points != self._points:
             self._points = points

@@ -37,12 +37,12 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
     """Train one recipe of the lab.
 
     Args:
-        args: What `train.add_train_arguments` declares; `--data` names an mnist.npz or a folder with MNIST's four
-            files.
-        device: Where to train.
+        args: The arguments that `train.add_train_arguments` declares; `--data` names an mnist.npz or a folder with
+            MNIST's four files.
+        device: Device to train on.
 
     Returns:
-        0.
+        The exit status 0.
     """
     recipe = find(args.recipe)
     if args.out.suffix != ".safetensors":
@@ -72,7 +72,7 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
 
 
 def mnist() -> Path:
-    """Return the file or folder of MNIST on this machine, downloaded by torchvision where it is missing.
+    """Return the file or folder of MNIST on this machine; torchvision downloads it if it is missing.
 
     Raises:
         BadInput: The download failed. Nothing of it is kept.
@@ -98,7 +98,7 @@ def mnist() -> Path:
 
 
 def write_card(trainer: DigitTrainer, path: Path, test: Digits, licence: str) -> dict[str, Any]:
-    """Write the card of the weights at `path` beside them, with scores measured on the file as it was written.
+    """Write the card of the weights at `path` beside them, with scores measured with the written file.
 
     Args:
         trainer: The finished run.
@@ -143,7 +143,7 @@ def write_card(trainer: DigitTrainer, path: Path, test: Digits, licence: str) ->
 
 
 class _Line:
-    """A progress line: rewritten in place on a terminal, a new line every half minute elsewhere."""
+    """Prints a progress line: rewritten in place on a terminal, otherwise a new line every half minute."""
 
     def __init__(self, trainer: DigitTrainer) -> None:
         self._trainer, self._shown, self._live = trainer, 0.0, sys.stdout.isatty()

@@ -1,4 +1,4 @@
-"""`python -m sr_demo upscale`: pictures enlarged with one approach."""
+"""`python -m sr_demo upscale`: upscales image files with one approach and with model files."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Enlarge each file with each network; 2 when one of them could not be enlarged."""
+    """Upscale each file with each network; return 2 when one of them failed."""
     from sr_demo.inference.runner import Runner
 
     jobs = some_jobs(args, args.approach, assignments(args.set), download=args.download)
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     shown: list[ImageResult] | None = None if args.report is None else []
     with new_files(args.report, overwrite=args.overwrite):
         for job in jobs:
-            runner.warm(job, terminal(job.key))  # what fails here fails for every file: reported once
+            runner.warm(job, terminal(job.key))  # an error here would occur for every file; report it once
         failed = [path for path in files if not _upscale(runner, jobs, path, out, kept, shown, allowed)]
         if shown and args.report is not None:
             _write_report(files[0], shown, args.report)
@@ -92,24 +92,24 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class _Results:
-    """Where results go, and how they are written."""
+    """Destination and format of the results."""
 
     folder: Path
     name: str
-    """Name of the only result; empty where names are derived from those of the pictures."""
+    """Name of the only result; empty if names are derived from those of the images."""
     output: Output
     overwrite: bool
-    """Whether files may be replaced that are neither inputs nor results."""
+    """Whether other files than inputs and results of this run may be replaced."""
 
     def wanted(self, path: Path, job: Job, output: Output) -> Path:
-        """Return the path that the result of a picture should get."""
+        """Return the preferred path for the result of an image."""
         return self.folder / (
             self.name or fitting(path.stem, f"_{job.key.replace(':', '-')}{output.file_format.suffix}")
         )
 
 
 def _results(args: argparse.Namespace, kept: set[Identity], count: int) -> _Results:
-    """Return where `count` results go. Raises BadInput where `--out` names a file that cannot be meant."""
+    """Return the destination of `count` results. Raises BadInput if `--out` names a file that does not fit."""
     named = None if args.out.is_dir() else format_of(args.out)
     if named is None:
         return _Results(folder(args.out), "", output_of(args), args.overwrite)
@@ -124,9 +124,9 @@ def _results(args: argparse.Namespace, kept: set[Identity], count: int) -> _Resu
 
 
 def _allowed(mask: Path, files: Sequence[Path]) -> NDArray[np.float32]:
-    """Return the most detail that a method may show, (h, w) in [0, 1], from a picture that is white where it may not.
+    """Return the share of detail that a method may add, (h, w) in [0, 1], from a mask image; white allows none.
 
-    Raises SRError where the picture cannot be read, and where there are several photos.
+    Raises SRError if the mask cannot be read, or if there are several images.
     """
     from sr_demo.image import read
     from sr_demo.inference.faithful import allowed_by
@@ -149,16 +149,16 @@ def _upscale(
     runner: Runner, jobs: Sequence[Job], path: Path, out: _Results, kept: set[Identity],
     shown: list[ImageResult] | None, allowed: NDArray[np.float32] | None,
 ) -> bool:  # fmt: skip
-    """Enlarge one file with each network, and print where the results are; return whether all of them could do it.
+    """Upscale one file with each network, and print the paths of the results; return whether all networks succeeded.
 
     Args:
-        runner: does it.
-        jobs: with what; what several need alike is computed once.
-        path: the picture.
-        out: where the results go.
-        kept: the inputs and the results so far, which are never replaced; results are added.
-        shown: results are added, where there will be a report.
-        allowed: see `Runner.run`.
+        runner: Runs the jobs.
+        jobs: The networks; intermediate results that several of them need are computed once.
+        path: The image file.
+        out: Destination of the results.
+        kept: The inputs and the results so far, which are never replaced; new results are added.
+        shown: The results for the report, to which new results are added; None without a report.
+        allowed: See `Runner.run`.
     """
     from sr_demo.image import for_output, read
     from sr_demo.inference.shared_work import SharedWork
@@ -180,7 +180,7 @@ def _upscale(
 
 @contextmanager
 def _complaints(path: Path, failed: list[Path]) -> Generator[None]:
-    """Print what goes wrong with a file, which is added to `failed`, and go on."""
+    """Print errors instead of raising them, and add the file to `failed`."""
     try:
         yield
     except SRError as exc:
@@ -192,7 +192,7 @@ def _complaints(path: Path, failed: list[Path]) -> Generator[None]:
 
 
 def _write(result: ImageResult, path: Path, out: _Results, output: Output, kept: set[Identity]) -> None:
-    """Write the result for the picture `path` as `output`, and print where; other arguments as of `_upscale`."""
+    """Write the result for the image `path` as `output`, and print its path. See `_upscale` for the other arguments."""
     from sr_demo.image import write
     from sr_demo.reports.formatting import MASKED, precision
 
@@ -208,7 +208,7 @@ def _write(result: ImageResult, path: Path, out: _Results, output: Output, kept:
 
 
 def _expanded(paths: list[Path]) -> list[Path]:
-    """Replace patterns such as `*.jpg`, which not every shell expands, by the files that match; keep those without any."""
+    """Expand patterns such as `*.jpg`, which not every shell expands; keep patterns without matching files."""
     files: list[Path] = []
     for path in paths:
         matches = sorted(glob.glob(str(path))) if _is_pattern(path) else []

@@ -1,4 +1,4 @@
-"""Zip archives from users: opened, listed and read within limits. Paths in an archive are never used for writing."""
+"""Opening and reading of users' zip archives within limits. Paths in an archive are never used for writing."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from sr_demo.codecs.sniff import shown
 from sr_demo.errors import BadInput
 
 _MOST_LISTING = 4 * 2**20
-"""Bytes of an archive's list of names: about 50,000 names, which Python parses in a second."""
+"""Largest size of an archive's directory in bytes: about 50,000 names, which Python parses in a second."""
 _MOST_ARRAYS = 1000
 DAMAGED = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, NotImplementedError,
     ValueError,
 )  # fmt: skip
-"""What opening an archive and reading a member raise, in this order for: a wrong checksum or header; deflate; lzma; a
+"""Exceptions from opening an archive and reading a member, for, in this order: a wrong checksum or header; deflate; lzma; a
 truncated header; a truncated file; bz2 or a lost file; a password, or a decompressor that this Python lacks; unknown
 compression; a bad name."""
 
 
 class _Listing:
-    """A file that gives no more than `_MOST_LISTING` bytes at once while it is `opening`."""
+    """A file wrapper that refuses to read more than `_MOST_LISTING` bytes at once while `opening` is True."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self.opening = True
@@ -58,7 +58,7 @@ class _Listing:
 
 @contextmanager
 def opened(path: Path) -> Generator[zipfile.ZipFile]:
-    """Open the archive at `path` for reading. Raises one of `DAMAGED` when it is none, BadInput for too many names."""
+    """Open the archive at `path` for reading. Raises one of `DAMAGED` for a bad archive, BadInput for too many names."""
     with path.open("rb") as file:
         listing = _Listing(file, shown(path.name))
         # `ZipFile` reads all names at once and keeps an object for each.
@@ -79,15 +79,15 @@ class Header:
 def array_headers(path: Path, most: int) -> list[Header]:
     """Read the headers of the arrays in an `.npz` file, and check them against the sizes of the members.
 
-    numpy allocates what the header of an array states before it reads the values.
+    numpy allocates the size that the header of an array states before it reads the values.
 
     Args:
-        path: the file.
-        most: bytes that all arrays may take together.
+        path: The file.
+        most: Largest number of bytes of all arrays together.
 
     Raises:
-        BadInput: names the file, when it cannot be read, a header states more than there is, or `most` is exceeded.
-        FileNotFoundError: when there is no such file.
+        BadInput: The file cannot be read, a header states more than the member holds, or `most` is exceeded.
+        FileNotFoundError: There is no such file.
     """
     headers: list[Header] = []
     total = 0

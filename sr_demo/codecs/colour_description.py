@@ -1,6 +1,6 @@
-"""Colour descriptions that are no ICC profile (PNG's gAMA, cHRM and cICP, and nclx of HEIF and AVIF), as ICC profiles.
+"""Conversion of other colour descriptions (PNG's gAMA, cHRM and cICP, and nclx of HEIF and AVIF) to ICC profiles.
 
-Results carry a profile, which every viewer applies, and values stay as they are in the file.
+Results carry a profile, which every viewer applies; pixel values stay as they are in the file.
 
 Sources: PNG specification (third edition), section 11.3.2; ITU-T H.273, tables 2 and 3; ICC.1:2022.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sr_demo.codecs.iso_media import Properties
 
 _MOST_CHUNK = 64
-"""Bytes of the chunks that are read here: the largest, cHRM, has 32."""
+"""Largest size in bytes of the chunks that are read; the largest known one, cHRM, has 32."""
 
 
 class Chromaticities(NamedTuple):
@@ -30,7 +30,7 @@ class Chromaticities(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """Encoded value x -> light: (a x + b) ** gamma from d on, c x below."""
+    """Curve from an encoded value x to linear light: (a x + b) ** gamma from x = d on, c x below."""
 
     gamma: float
     a: float = 1.0
@@ -51,16 +51,16 @@ _PRIMARIES: dict[int, Chromaticities] = {
     11: Chromaticities((0.314, 0.351), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
     12: Chromaticities(_D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
 }
-"""By H.273 ColourPrimaries."""
+"""Chromaticities by ColourPrimaries of ITU-T H.273."""
 _SRGB = Curve(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 _CAMERA = Curve(1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 _CURVES: dict[int, Curve] = {
     1: _CAMERA, 4: Curve(2.2), 5: Curve(2.8), 6: _CAMERA, 8: Curve(1.0), 13: _SRGB, 14: _CAMERA, 15: _CAMERA,
 }  # fmt: skip
-"""By H.273 TransferCharacteristics."""
+"""Curves by TransferCharacteristics of ITU-T H.273."""
 _HDR = {16: "PQ", 18: "HLG"}
 _CLOSE = 0.003
-"""Difference of chromaticities that cannot be seen. PNG rounds them to 0.00001, and programs round before."""
+"""Invisible difference of chromaticities. PNG rounds them to 0.00001, and programs round them before."""
 _CLOSE_GAMMA = 0.01
 _D50 = np.array([0.9642, 1.0, 0.8249])
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
@@ -69,14 +69,14 @@ CARRIED = "Its colours are not sRGB (the file gives gamma or primaries): the res
 
 @dataclass(frozen=True)
 class Colour:
-    """What values mean: primaries, and the curve from values to light."""
+    """A colour space: primaries, and the curve from values to linear light."""
 
     primaries: Chromaticities
     curve: Curve
 
     @property
     def is_srgb(self) -> bool:
-        """Whether it is sRGB or so close that the file means it, which is what viewers assume without a description."""
+        """Whether the colour space is sRGB or so close that sRGB is meant, which viewers assume without a description."""
         pairs = zip(self.primaries, _BT709, strict=True)
         same = all(abs(a - b) <= _CLOSE for ours, theirs in pairs for a, b in zip(ours, theirs, strict=True))
         # Viewers show BT.709 as sRGB, and PNG writes 0.45455 for sRGB.
@@ -90,9 +90,9 @@ class Described(NamedTuple):
     """The colours of a file without an ICC profile."""
 
     colour: Colour | None = None
-    """None where the file does not say, or says sRGB."""
+    """None if the file has no description, or describes sRGB."""
     note: str = ""
-    """A sentence on a description that cannot be carried to the result."""
+    """A sentence for the user if the result cannot carry the description."""
 
 
 def of_png(file: IO[bytes]) -> Described:
@@ -115,7 +115,7 @@ def of_png(file: IO[bytes]) -> Described:
 
 
 def of_properties(found: Properties) -> Described:
-    """Return the colours that an nclx description of HEIF or AVIF names."""
+    """Return the colours of an nclx description of HEIF or AVIF."""
     if found.primaries is None or found.transfer is None:
         return Described()
     return _described(found.primaries, found.transfer)
@@ -135,7 +135,7 @@ def _unless_srgb(colour: Colour) -> Described:
 
 
 def _chunks(file: IO[bytes]) -> dict[bytes, bytes]:
-    """The small chunks before the pixels, the first of each kind; the file stays where it is."""
+    """Return the small chunks before the pixels, the first of each kind; the position in the file is restored."""
     place, at = file.tell(), 8
     found: dict[bytes, bytes] = {}
     while True:
@@ -155,11 +155,11 @@ def profile(colour: Colour, *, gray: bool) -> bytes:
     """Return an ICC profile (version 4, matrix and curves).
 
     Args:
-        colour: what to describe.
-        gray: whether for one channel, whose values mean light by the curve alone.
+        colour: The colour space to describe.
+        gray: Whether the profile is for one channel, which has a curve but no primaries.
 
     Raises:
-        ValueError: for primaries that span no colours.
+        ValueError: The primaries are linearly dependent.
     """
     curve = _curve(colour.curve)
     tags = [(b"desc", _text("From gamma and primaries in the file")), (b"cprt", _text("Public domain"))]
@@ -181,7 +181,7 @@ def profile(colour: Colour, *, gray: bool) -> bytes:
 
 
 def _to_d50(primaries: Chromaticities) -> NDArray[np.float64]:
-    """XYZ of the primaries in columns, adapted from the white point to D50 as ICC profiles have them (Bradford)."""
+    """Return the XYZ of the primaries in columns, adapted from the white point to D50 (Bradford) as in ICC profiles."""
     white, *colours = [np.array([x / y, 1.0, (1 - x - y) / y]) for x, y in primaries if y > 0]
     if len(colours) != 3:
         raise ValueError("a primary without light")
@@ -194,7 +194,7 @@ def _to_d50(primaries: Chromaticities) -> NDArray[np.float64]:
 
 
 def _curve(curve: Curve) -> bytes:
-    """A parametric curve: of type 0 (gamma alone), or of type 3."""
+    """Return a parametric curve of type 0 (gamma only) or type 3."""
     if curve == Curve(curve.gamma):
         return b"para\0\0\0\0\0\0\0\0" + struct.pack(">i", round(curve.gamma * 65536))
     return b"para\0\0\0\0\0\3\0\0" + struct.pack(">5i", *(round(value * 65536) for value in curve))

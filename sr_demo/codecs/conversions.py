@@ -1,4 +1,4 @@
-"""Conversions of decoded pictures to samples: bands of rows, colours, and the profile that belongs to them."""
+"""Conversions of decoded images to samples: in bands of rows, to other colours, with the matching profile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("sr_demo")
 
 Samples = NDArray[Any]
 _BAND = 2**22
-"""Pixels that are converted at once."""
+"""Number of pixels that are converted at once."""
 
 
 def to_mode(mode: str) -> Callable[[Pillow.Image], Pillow.Image]:
@@ -25,7 +25,7 @@ def to_mode(mode: str) -> Callable[[Pillow.Image], Pillow.Image]:
 
 
 def planes(image: Pillow.Image, converted: Callable[[Pillow.Image], Pillow.Image]) -> Samples:
-    """Return the samples of `image` after `converted`, computed in bands of rows: Pillow would hold three copies."""
+    """Return the samples of `image` after `converted`, computed in bands of rows, since Pillow would hold three copies."""
     width, height = image.size
     step = max(_BAND // width, 1)
     samples: Samples | None = None
@@ -42,7 +42,7 @@ def planes(image: Pillow.Image, converted: Callable[[Pillow.Image], Pillow.Image
 
 
 def cmyk_to_srgb(image: Pillow.Image, icc: bytes | None, notes: list[str]) -> Samples:
-    """Convert CMYK to sRGB by the profile in the file; without one, by Pillow's plain formula. Appends a note."""
+    """Convert CMYK to sRGB with the profile of the file, or with Pillow's formula if it has none. Appends a note."""
     if _space(icc) == b"CMYK":
         try:
             source = ImageCms.ImageCmsProfile(BytesIO(icc or b""))
@@ -57,7 +57,7 @@ def cmyk_to_srgb(image: Pillow.Image, icc: bytes | None, notes: list[str]) -> Sa
 
 
 def to_srgb(image: Pillow.Image, source: Any) -> Pillow.Image:
-    """Convert a picture from the profile `source`."""
+    """Convert an image from the profile `source` to sRGB."""
     result = ImageCms.profileToProfile(
         image,
         source,
@@ -71,14 +71,14 @@ def to_srgb(image: Pillow.Image, source: Any) -> Pillow.Image:
 
 
 def fitting(icc: bytes | None, samples: Samples) -> bytes | None:
-    """Return `icc` if its colour space is that of (H, W, C): then values and profile stay together unchanged."""
+    """Return `icc` if its colour space matches the channels of `samples` (H, W, C), otherwise None."""
     if icc is None:
         return None
     return icc if _space(icc) == (b"GRAY" if samples.shape[2] < 3 else b"RGB ") else None
 
 
 def upright(samples: Samples, orientation: int) -> Samples:
-    """Turn samples (H, W, C) by an EXIF orientation (CIPA DC-008, tag 0x0112)."""
+    """Apply an EXIF orientation (CIPA DC-008, tag 0x0112) to samples (H, W, C)."""
     if orientation >= 5:
         samples = samples.transpose(1, 0, 2)
     if orientation in (2, 3, 6, 7):
@@ -89,7 +89,7 @@ def upright(samples: Samples, orientation: int) -> Samples:
 
 
 def _space(icc: bytes | None) -> bytes:
-    """The colour space signature of a profile (ICC.1:2022, table 17), empty when the header is not one."""
+    """Return the colour space signature of a profile (ICC.1:2022, table 17); empty if the header is invalid."""
     if not isinstance(icc, bytes) or len(icc) <= 128 or icc[36:40] != b"acsp":
         return b""
     return icc[16:20]

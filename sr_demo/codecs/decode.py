@@ -1,8 +1,8 @@
-"""Decoding of image files to samples, turned upright, with their colour profile and metadata.
+"""Decoding of image files to upright samples, with their colour profile and metadata.
 
 Pillow decodes files with 8 bits per channel, OpenCV PNG with 16, `tiff.py` TIFF with more than 8. Foreign errors
 (`TROUBLE`) are translated here. Before a library reads a file, `structure` and `directories` limit the number of its parts
-and `check_pixels` its size: decoding then takes time and memory in proportion to pixels and bytes.
+and `check_pixels` limits its size, so that decoding takes time and memory in proportion to pixels and bytes.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ Samples = NDArray[Any]
 _ORIENTATION = 0x0112
 _GRAY_ALPHA = 4
 """PNG colour type."""
-# Called directly, not through `Pillow.open`: the kind is known, no other decoder shall try, and our limit on pixels comes
-# before Pillow's (a global).
+# Called directly rather than through `Pillow.open`: the kind is known, no other decoder must try, and our limit on pixels
+# replaces Pillow's, which is global.
 _PLUGINS: dict[Kind, type[ImageFile]] = {
     "PNG": PngImagePlugin.PngImageFile,
     "JPEG": JpegImagePlugin.JpegImageFile,
@@ -82,12 +82,12 @@ class Decoded:
     notes: list[str] = field(default_factory=list)
     """Conversions, as sentences for the user."""
     values: Values | None = None
-    """How the values of the file were mapped to `samples`; None where they are levels."""
+    """How the values of the file were mapped to `samples`; None if they are levels already."""
     metadata: Metadata = Metadata()
 
 
 def page_numbers(path: Path, limits: Limits) -> tuple[int, ...]:
-    """Return the numbers of a TIFF's pages that are no previews of others; (0,) for other kinds. Raises BadInput."""
+    """Return the numbers of a TIFF's pages, without previews of other pages; (0,) for other kinds. Raises BadInput."""
     with _translated(shown(path.name)):
         if check_file(path, limits) != "TIFF":
             return (0,)
@@ -96,7 +96,7 @@ def page_numbers(path: Path, limits: Limits) -> tuple[int, ...]:
 
 
 def stated_pixels(path: Path, limits: Limits) -> int:
-    """Return the pixels that the file's header states; the limit where only decoding shows them. Raises BadInput."""
+    """Return the number of pixels in the file's header; the limit if only decoding reveals it. Raises BadInput."""
     with _translated(shown(path.name)):
         kind = check_file(path, limits)
         with path.open("rb") as file:
@@ -112,13 +112,14 @@ def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
     """Decode an image file.
 
     Args:
-        path: the file.
-        limits: checked before decoding.
-        page: number of one page of a TIFF stack; without it, the first image, with a note if there are more.
+        path: The file.
+        limits: Limits that are checked before decoding.
+        page: Number of one page of a TIFF stack; None for the first image, with a note if there are more.
 
     Raises:
-        BadInput: with one sentence for the user.
-        MissingDependency: when the format needs a package that is not installed.
+        BadInput: The file is not an image, is damaged, or exceeds a limit; with one sentence for the user.
+        OutOfMemory: Decoding takes more memory than this process may use now.
+        MissingDependency: The format needs a package that is not installed.
     """
     with _translated(shown(path.name)):
         kind = check_file(path, limits)
@@ -136,7 +137,7 @@ def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
 
 @contextmanager
 def _translated(name: str) -> Generator[None, None, None]:
-    """Translate what decoders raise on the file called `name` into BadInput."""
+    """Translate the errors of decoders for the file called `name` into BadInput."""
     try:
         yield
     except TROUBLE as exc:
@@ -146,7 +147,7 @@ def _translated(name: str) -> Generator[None, None, None]:
 
 
 def _from_tiff(file: IO[bytes], limits: Limits, number: int | None) -> Decoded:
-    """Page `number`, or the first, with a note if there are more."""
+    """Decode page `number`; None for the first page, with a note if there are more."""
     pages = tiff.count_pages(file)
     check_kind(file, pages)
     with tiff.one_page(file, number or 0) as page:
@@ -173,14 +174,14 @@ def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> De
         opacity = image.has_transparency_data
         channels = 3 + opacity if image.mode in ("P", "PA") else len(image.getbands())
         check_pixels(*image.size, channels * (1 + (bits == 16)), limits=limits, opacity=opacity)
-        image.load()  # of a PNG with 16 bits too: for EXIF data behind the pixels, and it finds what is damaged in silence
+        image.load()  # even for a 16-bit PNG: reads EXIF data after the pixels, and detects damaged files without printing
         exif = _exif(image)
         decoded.metadata = _metadata(image, exif)
         icc, hidden = image.info.get("icc_profile"), image.info.get("transparency")
-        if kind in ("PNG", "WEBP", "AVIF"):  # known from the header; HEIF opens its primary image
+        if kind in ("PNG", "WEBP", "AVIF"):  # their headers state the number; HEIF opens its primary image
             frames = getattr(image, "n_frames", 1)
         samples = None if bits == 16 else _samples(image, decoded, bits)
-    del image  # with its pixels, beside which those of 16 bits may not fit
+    del image  # frees its pixels, since those with 16 bits may not fit into memory in addition
     decoded.samples = upright(_deep_png(file, hidden) if samples is None else samples, _orientation(exif))
     _set_profile(decoded, icc, described)
     return _first_of(frames, "frames", decoded)
@@ -208,7 +209,7 @@ def _eight_bits(samples: Samples) -> Samples:
 
 
 def _described(file: IO[bytes], kind: Kind, decoded: Decoded) -> Described:
-    """What a PNG, HEIF or AVIF file says of its colours beside a profile; notes bits and colours that are lost."""
+    """Return the colour description of a PNG, HEIF or AVIF file beside its profile; add a note on lost bits."""
     try:
         if kind == "PNG":
             described = colour_description.of_png(file)
@@ -226,7 +227,7 @@ def _described(file: IO[bytes], kind: Kind, decoded: Decoded) -> Described:
 
 
 def _set_profile(decoded: Decoded, icc: object, described: Described) -> None:
-    """Give the samples the profile of the file, or one made from its description of colours."""
+    """Set the profile of the samples to that of the file, or to one computed from its colour description."""
     if isinstance(icc, bytes) and icc:
         decoded.icc = fitting(icc, decoded.samples)
         return
@@ -255,7 +256,7 @@ def _plugin(kind: Kind) -> type[ImageFile]:
 
 
 def _png_header(file: IO[bytes]) -> tuple[int, int]:
-    """Bits per channel and colour type, from IHDR; the file stays where it is."""
+    """Return bits per channel and colour type from IHDR; the position in the file is restored."""
     place = file.tell()
     file.seek(24)
     bits, colour_type = file.read(2)
@@ -264,20 +265,20 @@ def _png_header(file: IO[bytes]) -> tuple[int, int]:
 
 
 def _deep_png(file: IO[bytes], hidden: object) -> Samples:
-    """Decode a PNG with 16 bits per channel, which Pillow would reduce to 8; `hidden` is its gray that means transparent."""
+    """Decode a PNG with 16 bits per channel, which Pillow would reduce to 8; `hidden` is the transparent gray value."""
     cv2, place = opencv(), file.tell()
     file.seek(0)
     content = file.read()
     file.seek(place)
     if b"IEND" not in content:
-        raise OSError("cut off")  # libpng would print that
+        raise OSError("cut off")  # raised here, since libpng would print an error
     read = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     del content
     if read is None or read.dtype != np.uint16:
         raise OSError("OpenCV cannot decode this PNG")
     if read.ndim == 2:
         return _with_key(read, hidden) if isinstance(hidden, int) else read[..., None]
-    if _png_header(file)[1] == _GRAY_ALPHA:  # Pillow calls it RGBA
+    if _png_header(file)[1] == _GRAY_ALPHA:  # decoded with four channels
         return np.ascontiguousarray(read[..., [0, 3]])
     for rows in bands(read):
         read[rows] = read[rows][..., [2, 1, 0, 3][: read.shape[2]]]
@@ -285,17 +286,17 @@ def _deep_png(file: IO[bytes], hidden: object) -> Samples:
 
 
 def _with_key(gray: Samples, hidden: int) -> Samples:
-    """Add alpha to gray (H, W) of 8 or 16 bits in which the value `hidden` means transparent: (H, W, 2)."""
+    """Return gray (H, W) of 8 or 16 bits with alpha, (H, W, 2); the value `hidden` is transparent."""
     return np.stack([gray, np.where(gray == hidden, 0, np.iinfo(gray.dtype).max).astype(gray.dtype)], axis=-1)
 
 
 def _samples(image: Pillow.Image, decoded: Decoded, bits: int) -> Samples:
-    """The samples of a loaded 8-bit image in any of Pillow's modes: (H, W, C) uint8, C in 1..4."""
+    """Return the samples of a loaded 8-bit image in any of Pillow's modes: (H, W, C) uint8, C in 1..4."""
     mode, alpha = image.mode, image.has_transparency_data
     key = image.info.get("transparency")
     if mode in ("1", "L") and isinstance(key, int):
         del image.info["transparency"]
-        # Pillow has scaled the pixels of a PNG with 2 or 4 bits, but not the value that means transparent.
+        # Pillow has scaled the pixels of a PNG with 2 or 4 bits, but not the transparent value.
         key = min(key, 1) * 255 if mode == "1" else key * 255 // (2**bits - 1)
         return _with_key(planes(image, to_mode("L"))[..., 0], key)
     if mode in ("1", "L", "LA", "La"):
@@ -314,7 +315,7 @@ def _samples(image: Pillow.Image, decoded: Decoded, bits: int) -> Samples:
 
 
 def _exif(image: ImageFile) -> Pillow.Exif | None:
-    """The EXIF data; None where they are broken."""
+    """Return the EXIF data; None if they are broken."""
     try:
         check_exif(_exif_bytes(image))
         return image.getexif()
@@ -324,13 +325,13 @@ def _exif(image: ImageFile) -> Pillow.Exif | None:
 
 
 def _orientation(exif: Pillow.Exif | None) -> int:
-    """The EXIF orientation, 1..8."""
+    """Return the EXIF orientation, 1..8."""
     value = 1 if exif is None else exif.get(_ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _metadata(image: ImageFile, exif: Pillow.Exif | None) -> Metadata:
-    """What the file says beside its pixels; nothing where that is broken."""
+    """Return the metadata of the file; empty if they are broken."""
     try:
         return metadata.of_info(image.info, exif)
     except TROUBLE:
@@ -339,7 +340,7 @@ def _metadata(image: ImageFile, exif: Pillow.Exif | None) -> Metadata:
 
 
 def _exif_bytes(image: ImageFile) -> bytes:
-    """The bytes that Pillow reads as EXIF; ImageMagick writes them into PNG as hexadecimal text after three other lines."""
+    """Return the bytes that Pillow reads as EXIF; ImageMagick writes them into PNG as hexadecimal text after three lines."""
     plain, text = image.info.get("exif"), image.info.get("Raw profile type exif")
     if isinstance(plain, bytes):
         return plain

@@ -1,8 +1,8 @@
-"""TIFF directories: parsed and limited before an image library reads the file.
+"""TIFF directories: parsing and limits before an image library reads the file.
 
-Pillow, tifffile and libtiff walk directories, load the values of tags and unpack segments as the file says. This module
-reads only numbers: next directories (each offset once, a limited number), tags, and the geometry of segments. A page is then
-passed to the libraries as a file of its own (`OnePage`), so that none of them reads more than one directory.
+Pillow, tifffile and libtiff follow directories, load the values of tags and unpack segments as the file states. This module
+reads only numbers: offsets of directories (each once, a limited number), tags, and the geometry of segments. A page is then
+passed to the libraries as a separate file (`OnePage`), so that none of them reads more than one directory.
 
 Sources: TIFF 6.0, sections 2 and 15; BigTIFF (libtiff.gitlab.io/libtiff/specification/bigtiff.html).
 """
@@ -21,11 +21,11 @@ from sr_demo.errors import BadInput
 MOST_PAGES = 10_000
 _MOST_TAGS = 4096
 _MOST_SEGMENTS = 2**19
-"""Strips or tiles of one page: 100 megapixels in tiles of 16 x 16 are 390,625."""
+"""Largest number of strips or tiles of one page; 100 megapixels have 390,625 tiles of 16 x 16."""
 _SPARE = 2**22
-"""Pixels that tiles may add beyond the page: one tile of 2048 x 2048."""
+"""Largest number of pixels by which tiles may exceed the page: one tile of 2048 x 2048."""
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-"""Bytes per value, by type."""
+"""Bytes per value by TIFF field type."""
 _WIDTH, _HEIGHT, _KIND, _OLD_KIND = 256, 257, 254, 255
 _STRIPS, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 273, 322, 323, 324
 _SUB_DIRECTORIES, _MOST_SUB_DIRECTORIES = 330, 32
@@ -44,14 +44,14 @@ class Tag:
 
 @dataclass(frozen=True)
 class Layout:
-    """Byte order and sizes of a file."""
+    """Byte order and field sizes of a TIFF file."""
 
     order: str
     big: bool
 
     @property
     def first(self) -> int:
-        """Position in the header of the offset of the first directory."""
+        """Position in the header where the offset of the first directory is stored."""
         return 8 if self.big else 4
 
     def number(self, raw: bytes) -> int:
@@ -60,7 +60,7 @@ class Layout:
 
     @property
     def head(self) -> int:
-        """Size in bytes of the number of tags."""
+        """Size in bytes of the field with the number of tags."""
         return 8 if self.big else 2
 
     @property
@@ -78,9 +78,9 @@ class Directory:
     tags: dict[int, Tag]
     """The first tag of each number."""
     entries: tuple[Tag, ...]
-    """All tags: readers load repeated ones too."""
+    """All tags, since readers also load repeated ones."""
     next_at: int
-    """Position of the offset of the next directory."""
+    """Position where the offset of the next directory is stored."""
 
     def number(self, tag: int, default: int = 0) -> int:
         """Return the (first) integer of a tag whose value fits into its entry, else `default`."""
@@ -102,9 +102,9 @@ class Directory:
 
 
 def places(file: IO[bytes]) -> Iterator[int]:
-    """Iterate over the offsets of the directories, each once: a chain that returns to an earlier offset ends there.
+    """Yield the offsets of the directories, each once; a chain that returns to an earlier offset ends there.
 
-    Raises BadInput beyond `MOST_PAGES`, ValueError when `file` is no TIFF.
+    Raises BadInput beyond `MOST_PAGES`, ValueError when `file` is not a TIFF.
     """
     layout, size = _layout(file), file.seek(0, io.SEEK_END)
     file.seek(layout.first)
@@ -140,7 +140,7 @@ def directory(file: IO[bytes], at: int) -> Directory:
 
 
 def value_of(file: IO[bytes], found: Directory, tag: int, most: int = 4096) -> bytes:
-    """Return the first `most` bytes of the value of a tag, wherever they stand; empty without the tag."""
+    """Return the first `most` bytes of the value of a tag, inline or at its offset; empty without the tag."""
     entry = found.tags.get(tag)
     if entry is None:
         return b""
@@ -152,7 +152,7 @@ def value_of(file: IO[bytes], found: Directory, tag: int, most: int = 4096) -> b
 
 
 def sub_directories(file: IO[bytes], found: Directory) -> Iterator[Directory]:
-    """Iterate over the directories that a page points to: smaller versions of it, or what a camera has recorded."""
+    """Yield the directories that a page points to: smaller versions of it, or the raw data of a camera."""
     entry = found.tags.get(_SUB_DIRECTORIES)
     size = 0 if entry is None else _SIZES.get(entry.kind, 0)
     if size not in (4, 8):
@@ -165,15 +165,15 @@ def sub_directories(file: IO[bytes], found: Directory) -> Iterator[Directory]:
 def check(found: Directory, size: int) -> None:
     """Refuse a directory that would make a reader load or unpack far more than the file holds.
 
-    Values may overlap, so that a reader loads the same bytes many times: together they may take four times the size of the
-    file. Tiles may be far larger than the page that they cover.
+    Values can overlap, so that a reader loads the same bytes many times; together they may take up to four times the size of
+    the file. Tiles can be far larger than the page that they cover, which is limited too.
 
     Args:
-        found: the directory.
-        size: bytes of the file.
+        found: The directory.
+        size: Size of the file in bytes.
 
     Raises:
-        ValueError: names the excess.
+        ValueError: A limit is exceeded; the message names it.
     """
     total = 0
     for tag in found.entries:
@@ -204,7 +204,7 @@ def check_exif_parts(file: IO[bytes], found: Directory) -> None:
 def check_exif(content: bytes) -> None:
     """Run `check` on EXIF data, which are a TIFF file without pixels. Raises ValueError.
 
-    Data that are no TIFF pass, since no reader parses them.
+    Data that are not TIFF pass, since no reader parses them.
     """
     content = content.removeprefix(b"Exif\0\0")
     file = io.BytesIO(content)
@@ -219,7 +219,7 @@ def check_exif(content: bytes) -> None:
 
 
 class OnePage(io.RawIOBase):
-    """A view of a TIFF file in which one directory is the only one. Closing it leaves `file` open."""
+    """A view of a TIFF file that contains only one of its directories. Closing it leaves `file` open."""
 
     def __init__(self, file: IO[bytes], found: Directory) -> None:
         super().__init__()
@@ -256,7 +256,7 @@ class OnePage(io.RawIOBase):
         return count
 
     def fileno(self) -> int:
-        """Return that of the file: libtiff reads pixels from it, at the offsets in the one directory."""
+        """Return the descriptor of the file, from which libtiff reads pixels at the offsets in the one directory."""
         return self._file.fileno()
 
 
@@ -270,7 +270,7 @@ def _layout(file: IO[bytes]) -> Layout:
 
 
 def _next_at(file: IO[bytes], layout: Layout, at: int, size: int) -> int | None:
-    """End of the directory at `at`, where the offset of the next one stands; None when it lies beyond the file."""
+    """Return the end of the directory at `at`, where the next offset is stored; None if it is beyond the end of the file."""
     if at + layout.head > size:
         return None
     file.seek(at)

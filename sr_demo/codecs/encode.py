@@ -1,4 +1,4 @@
-"""Writing an image in any of the formats of results, after adapting it to what that format can hold."""
+"""Encoding of an image in any format for results, after adapting it to what the format can store."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Rows = Callable[[int, int], NDArray[Any]]
 
 
 def adapted(raster: Raster, output: Output) -> tuple[Raster, Written]:
-    """Return the image as its format can hold it, and what that keeps, removes and changes.
+    """Return the image as the format can store it, and a record of what is kept, removed and changed.
 
     Args:
-        raster: with the bits per channel of the output.
-        output: its format is not `SAME`.
+        raster: The image, with the bits per channel of the output.
+        output: The output; its format must not be `SAME`.
 
     Raises:
-        BadInput: when the format cannot hold so many pixels along one side.
+        BadInput: A side of the image has more pixels than the format can store.
     """
     found = output.file_format
     _check_sides(raster, found)
@@ -50,7 +50,7 @@ def adapted(raster: Raster, output: Output) -> tuple[Raster, Written]:
 
 
 def encode(raster: Raster, file: IO[bytes], output: Output) -> None:
-    """Encode an image that `adapted` has returned into an open, empty file. Raises OutOfMemory and OSError."""
+    """Encode an image that `adapted` returned, into an open, empty file. Raises OutOfMemory and OSError."""
     found = output.file_format
     quality = output.quality or found.quality or 0
     if found.name == "png":
@@ -72,7 +72,7 @@ def _check_sides(raster: Raster, found: FileFormat) -> None:
 
 
 def _names(raster: Raster) -> tuple[str, ...]:
-    """What is written beside the pixels, in words."""
+    """Return the names of the data that are written in addition to the pixels."""
     names = [*raster.metadata.names()]
     if raster.icc is not None:
         names.append("colour profile")
@@ -82,7 +82,7 @@ def _names(raster: Raster) -> tuple[str, ...]:
 
 
 def _on_white(rows: Rows) -> Rows:
-    """The colours of `rows`, whose last channel is opacity, on white: 8 bits."""
+    """Return rows with the colours of `rows` blended onto white, uint8; their last channel is the opacity."""
 
     def on_white(top: int, bottom: int) -> NDArray[Any]:
         samples = rows(top, bottom).astype(np.uint16)
@@ -93,7 +93,7 @@ def _on_white(rows: Rows) -> Rows:
 
 
 def _as_rgb(raster: Raster, found: FileFormat, notes: list[str]) -> Raster:
-    """Gray as RGB of 8 bits, converted to sRGB where a profile for one channel says what its values mean."""
+    """Return gray as RGB of 8 bits, converted to sRGB if the image has a usable gray profile."""
     profile = None if raster.icc is None else _usable(raster.icc)
     if profile is not None:
         notes.append(f"{found.title} holds no gray: the values were converted from their gray profile to sRGB.")
@@ -113,7 +113,7 @@ def _as_rgb(raster: Raster, found: FileFormat, notes: list[str]) -> Raster:
 
 
 def _usable(icc: bytes) -> ImageCms.ImageCmsProfile | None:
-    """The gray profile; None where values cannot be converted from it."""
+    """Return the gray profile; None if values cannot be converted from it."""
     try:
         profile = ImageCms.ImageCmsProfile(BytesIO(icc))
         to_srgb(Pillow.new("L", (1, 1)), profile)
@@ -123,7 +123,7 @@ def _usable(icc: bytes) -> ImageCms.ImageCmsProfile | None:
 
 
 def _within_segments(raster: Raster, notes: list[str]) -> Raster:
-    """Leave out what does not fit into one segment of a JPEG."""
+    """Remove metadata that do not fit into one segment of a JPEG, and add a note for each."""
     found = raster.metadata
     exif = found.exif_for(raster.width, raster.height)
     for name, size in (

@@ -1,7 +1,7 @@
 """EXIF data as directories of tags, and as bytes.
 
-Pillow parses and serializes directories. Joining them is done here, since Pillow writes texts outside ASCII as question
-marks, and data of undefined type as bytes.
+Pillow parses and serializes single directories. They are joined here, since Pillow writes non-ASCII texts as question marks,
+and data of undefined type as bytes.
 
 Source: CIPA DC-008 (Exif 3.0), section 4.6.
 """
@@ -20,11 +20,11 @@ ORIENTATION = 0x0112
 _HEAD = b"MM\0*\0\0\0\x08"
 _BYTE, _ASCII, _LONG, _UNDEFINED = 1, 2, 4, 7
 _BYTES_OF_GPS = (0, 5)
-"""GPSVersionID and GPSAltitudeRef: all other tags with bytes in the two further directories are of undefined type."""
+"""GPSVersionID and GPSAltitudeRef, which have type BYTE; all other bytes in the EXIF and GPS directories are UNDEFINED."""
 
 Tags = dict[int, Any]
 Directories = dict[int, Tags]
-"""Tags by pointer; 0 for the first directory, which has no pointers in it."""
+"""Tags by pointer; 0 for the first directory, without the pointers to the others."""
 
 
 def directories(exif: Pillow.Exif) -> Directories:
@@ -42,10 +42,10 @@ def parsed(content: bytes | None) -> Directories:
 
 
 def serialized(found: Mapping[int, Mapping[int, Any]]) -> bytes:
-    """Return directories as EXIF data, a TIFF structure: the first one first."""
+    """Serialize directories as EXIF data, a TIFF structure that begins with directory 0."""
     parts = {pointer: part for pointer, part in found.items() if pointer and part}
     first = found.get(0, {})
-    # As long as it will be: the pointers have a fixed size.
+    # The size does not depend on the values of the pointers, which have a fixed size.
     at = len(_HEAD) + len(directory({**first, **dict.fromkeys(parts, 0)}, 0, len(_HEAD), _HEAD))
     pointers: Tags = {}
     behind = b""
@@ -57,13 +57,13 @@ def serialized(found: Mapping[int, Mapping[int, Any]]) -> bytes:
 
 
 def directory(part: Mapping[int, Any], pointer: int, at: int, head: bytes) -> bytes:
-    """Return one directory, whose values follow it.
+    """Serialize one directory, followed by its values.
 
     Args:
-        part: its tags.
-        pointer: to it; 0 for the first directory.
-        at: offset in the file at which it will stand.
-        head: of the file, for its byte order.
+        part: Tags of the directory.
+        pointer: Tag that points to the directory; 0 for the first directory.
+        at: Offset of the directory in the file.
+        head: Header of the file, for its byte order.
     """
     found = ImageFileDirectory_v2(head, group=pointer or None)
     for tag, value in part.items():
@@ -75,7 +75,7 @@ def directory(part: Mapping[int, Any], pointer: int, at: int, head: bytes) -> by
 
 
 def text_bytes(text: str) -> bytes:
-    """Return the bytes of a text that Pillow has read, most often UTF-8: it reads each as one letter."""
+    """Return the original bytes of a text, mostly UTF-8; Pillow has decoded each byte as one character."""
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -83,7 +83,7 @@ def text_bytes(text: str) -> bytes:
 
 
 def _kind(tag: int, value: object, pointer: int) -> int | None:
-    """The type of a value; None where Pillow's choice is right."""
+    """Return the type of a value; None if Pillow's choice is right."""
     if tag in (EXIF, GPS):
         return _LONG
     if isinstance(value, str):

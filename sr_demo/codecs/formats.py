@@ -1,4 +1,4 @@
-"""File formats that results are written in: what each can hold, and what a caller may ask for."""
+"""File formats of results: what each can store, and the settings that a caller may choose."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from sr_demo.errors import BadInput, quoted
 
 Format = Literal["png", "jpeg", "webp", "avif", "tiff"]
 Carry = Literal["all", "public", "none"]
-"""Which metadata results carry: all; all but position and serial numbers; or none. Profile and resolution always stay."""
+"""Metadata that results carry: all, all except position and serial numbers, or none. Profile and resolution always stay."""
 SAME = "same"
-"""In the place of a format: that of the input."""
+"""Stands for the format of the input."""
 LOSSLESS = 100
 """Quality at which WebP is lossless."""
 
 
 @dataclass(frozen=True)
 class FileFormat:
-    """What a file format can hold."""
+    """Capabilities of a file format."""
 
     name: Format
     title: str
     suffixes: tuple[str, ...]
-    """Endings of file names; the first is the one that is written."""
+    """File name suffixes; the first one is used for writing."""
     mime: str
     most_side: int
-    """Most pixels along one side."""
+    """Largest number of pixels along one side."""
     quality: int | None = None
-    """Default quality, from 1 to 100; None for formats without loss."""
+    """Default quality, from 1 to 100; None for lossless formats."""
     deep: bool = False
     """Whether 16 bits per channel are possible."""
     alpha: bool = True
@@ -43,7 +43,7 @@ class FileFormat:
 
     @property
     def suffix(self) -> str:
-        """The ending that is written."""
+        """The suffix for writing."""
         return self.suffixes[0]
 
 
@@ -53,7 +53,7 @@ FORMATS: dict[str, FileFormat] = {
         FileFormat("png", "PNG", (".png",), "image/png", 2**31 - 1, deep=True),
         FileFormat("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), "image/jpeg", 65_500, 95, alpha=False),
         FileFormat("webp", "WebP", (".webp",), "image/webp", 16_383, 90, gray=False, iptc=False, whole=True),
-        # 16,384 is the side up to which libavif decodes by default.
+        # libavif decodes sides up to 16,384 pixels by default.
         FileFormat("avif", "AVIF", (".avif",), "image/avif", 16_384, 90, gray=False, iptc=False, whole=True),
         FileFormat("tiff", "TIFF", (".tif", ".tiff"), "image/tiff", 2**31 - 1, deep=True),
     )
@@ -63,13 +63,13 @@ _LIKE: dict[Kind, Format] = {"JPEG": "jpeg", "WEBP": "webp", "AVIF": "avif", "HE
 
 @dataclass(frozen=True)
 class Output:
-    """How a result is written. Raises BadInput for what the format does not have."""
+    """Settings for writing a result. Raises BadInput for settings that the format does not support."""
 
     format: Format | Literal["same"] = "png"
     quality: int | None = None
-    """1 to 100; None is the default of the format."""
+    """1 to 100; None for the default of the format."""
     bits: Literal[8, 16] | None = None
-    """Per channel; None follows the input where the format can."""
+    """Bits per channel; None for those of the input, if the format supports them."""
     metadata: Carry = "all"
 
     def __post_init__(self) -> None:
@@ -90,11 +90,11 @@ class Output:
 
     @property
     def file_format(self) -> FileFormat:
-        """What the format can hold; the format is not `SAME`."""
+        """Capabilities of the format, which must not be `SAME`."""
         return FORMATS[self.format]
 
     def like(self, kind: Kind | None) -> Output:
-        """Return the output for an input of this kind: where the format is `SAME`, that of the input, else PNG."""
+        """Replace the format `SAME` by that of an input of this kind, or by PNG if it cannot be written; else return self."""
         if self.format != SAME:
             return self
         found = FORMATS[_LIKE.get(kind, "png") if kind else "png"]
@@ -102,12 +102,12 @@ class Output:
         return replace(self, format=found.name, quality=quality, bits=self.bits if found.deep else None)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields by name, as manifests record them."""
+        """Return the fields by name, for manifests."""
         return {"format": self.format, "quality": self.quality, "bits": self.bits, "metadata": self.metadata}
 
 
 def output_from(values: Mapping[str, Any], default: Output) -> Output:
-    """Return `default` with the values that a program has sent. Raises BadInput on unknown names and on bad values."""
+    """Return `default` updated with values from an API call. Raises BadInput for unknown names and for bad values."""
     known = default.as_dict()
     for name in values:
         if name not in known:
@@ -116,29 +116,29 @@ def output_from(values: Mapping[str, Any], default: Output) -> Output:
 
 
 def format_of(path: Path) -> Format | None:
-    """Return the format that the ending of a file name means; None for an ending of another kind, and for none."""
+    """Return the format that matches the suffix of a file name; None if there is none."""
     ending = path.suffix.lower()
     return next((found.name for found in FORMATS.values() if ending in found.suffixes), None)
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a written file holds beside its pixels."""
+    """Record of the metadata in a written file."""
 
     kept: tuple[str, ...] = ()
-    """Such as "EXIF", "colour profile" and "300 dpi"."""
+    """Names of the data that were kept, such as "EXIF", "colour profile" and "300 dpi"."""
     removed: tuple[str, ...] = ()
-    """What was left out on request, such as "GPS position"."""
+    """Names of the data that were removed on request, such as "GPS position"."""
     notes: tuple[str, ...] = ()
-    """What the format cannot hold, as sentences."""
+    """Sentences about what the format cannot store."""
 
     @property
     def sentence(self) -> str:
-        """What was kept and what was removed; empty where the input had nothing."""
+        """What was kept and what was removed; empty if there was nothing to keep or remove."""
         kept = f"Kept: {', '.join(self.kept)}." if self.kept else ""
         removed = f"Removed: {', '.join(self.removed)}." if self.removed else ""
         return " ".join(filter(None, (kept, removed)))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return kept and removed by name, as reports and manifests record them."""
+        """Return `kept` and `removed` by name, for reports and manifests."""
         return {"kept": list(self.kept), "removed": list(self.removed)}

@@ -1,8 +1,8 @@
-"""The one rule for which files of a folder are images, for every command and tab.
+"""The rule that decides which files of a folder are images, shared by all commands and tabs.
 
-A file is an image by its first bytes, whatever its name says: `.jfif`, `.jpe` and `.heif` count, and so does a photo without
-an extension. A file whose name says that it is an image counts too, although its content is none: reading it then yields the
-sentence that says what is wrong. Hidden files and folders (`._photo.jpg` of macOS, `.thumbnails`) are left out.
+A file counts as an image by its first bytes, whatever its name: `.jfif`, `.jpe` and `.heif` count, and so does a photo
+without a suffix. A file with the suffix of an image counts too, even if its content is not an image; reading it then gives an
+error that explains the problem. Hidden files and folders (`._photo.jpg` of macOS, `.thumbnails`) are left out.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ SUFFIXES = frozenset({
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic", ".heif", ".hif",
     ".avif",
 })  # fmt: skip
-"""In lower case. Alone they decide only where content cannot be read: about files on a server."""
+"""Suffixes of image files in lower case. They decide alone only if content cannot be read, as for files on a server."""
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """The files of a folder, sorted out: files found = `images` + `others` + `hidden`."""
+    """The files of a folder by kind: files found = `images` + `others` + `hidden`."""
 
     images: tuple[Path, ...]
-    """By path."""
+    """Image files, sorted by path."""
     others: tuple[Path, ...]
     """Files of other kinds."""
     hidden: int = 0
-    """Hidden files, and hidden folders with all that is in them."""
+    """Number of hidden files and hidden folders; a folder counts as one."""
     unreadable: tuple[str, ...] = ()
     """A sentence for each subfolder that cannot be read."""
 
     @property
     def left_out(self) -> str:
-        """What was left out, as a phrase that is empty where nothing was: "2 other files and 1 hidden file left out"."""
+        """Phrase for the files that were left out, such as "2 other files and 1 hidden file left out"; empty for none."""
         parts = [_counted(len(self.others), "other file"), _counted(self.hidden, "hidden file")]
         phrase = " and ".join(part for part in parts if part)
         return f"{phrase} left out" if phrase else ""
 
 
 def find_images(folder: Path, *, recursive: bool = False, without: Path | None = None) -> ImageFiles:
-    """Sort out the files of a folder.
+    """Return the files of a folder by kind.
 
     Args:
-        folder: the folder.
-        recursive: whether to include its subfolders.
-        without: a folder inside it that is not entered, such as the one for results.
+        folder: The folder.
+        recursive: Whether to include its subfolders.
+        without: A subfolder that is skipped, such as the one for results.
 
     Raises:
-        BadInput: when it is not a folder, or cannot be read.
+        BadInput: The path is not a folder, or cannot be read.
     """
     listing = list_files(folder, recursive=recursive, without=without)
     images: list[Path] = []
@@ -61,7 +61,7 @@ def find_images(folder: Path, *, recursive: bool = False, without: Path | None =
 
 
 def is_image_file(path: Path) -> bool:
-    """Return whether a file is an image by its content, or says so by its name."""
+    """Return whether a file is an image by its content or by its suffix."""
     return path.suffix.lower() in SUFFIXES or kind_of(path) is not None
 
 

@@ -1,4 +1,4 @@
-"""Work on bands of rows in a few threads, with results in order."""
+"""Parallel work on bands of rows in a few threads, with results in order."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _AHEAD = 16
-"""Bands that are being encoded or wait for the consumer."""
+"""Largest number of bands that are being encoded or wait for the consumer."""
 
 
 def in_order(work: Callable[[int], T], tops: Iterable[int]) -> Iterator[T]:
-    """Like `map` in threads, but only a few bands ahead of the consumer: compressed images may take gigabytes too.
+    """Map `work` over bands in threads, only a few bands ahead of the consumer, since compressed images may take gigabytes.
 
     Args:
-        work: encodes the band that begins with this row; numpy, zlib and libjpeg release the GIL.
-        tops: first rows of the bands.
+        work: Encodes the band that begins with the given row; numpy, zlib and libjpeg release the GIL.
+        tops: First rows of the bands.
     """
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         waiting: deque[Future[T]] = deque()

@@ -1,4 +1,4 @@
-"""IPTC data (IIM records) in the places where files have them: Photoshop's resources in JPEG and TIFF, and text in PNG.
+"""IPTC data (IIM records) as files store them: in Photoshop's resources in JPEG and TIFF, and as text in PNG.
 
 Sources: IPTC-NAA IIM 4.2; Adobe Photoshop File Formats, "Image Resource Blocks"; ImageMagick's "Raw profile" texts.
 """
@@ -16,10 +16,10 @@ MOST_BYTES = 2**18
 
 
 def records(value: object) -> bytes | None:
-    """Return IIM records from the value of a tag or resource; None where it holds none, or more than photos have.
+    """Return IIM records from the value of a tag or resource; None if it holds none, or implausibly many bytes.
 
     Args:
-        value: bytes; or integers of 32 bits, as Photoshop writes them into TIFF, in an unknown byte order.
+        value: Bytes, or 32-bit integers in unknown byte order, as Photoshop writes them into TIFF.
     """
     if isinstance(value, bytes):
         return value if value.startswith(_BEGIN) and len(value) <= MOST_BYTES else None
@@ -35,7 +35,7 @@ def records(value: object) -> bytes | None:
 
 
 def in_resources(content: object) -> bytes | None:
-    """Return the IIM records among Photoshop's image resources; None where there are none."""
+    """Return the IIM records among Photoshop's image resources; None if there are none."""
     if not isinstance(content, bytes):
         return None
     content = content.removeprefix(_HEAD)

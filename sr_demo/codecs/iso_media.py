@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import IO
 
 _MOST_META = 2**22
-"""Bytes of a `meta` box that are read: it holds lists of items, not pixels."""
+"""Largest number of bytes of a `meta` box that are read; it holds lists of items, not pixels."""
 _MOST_BOXES = 10_000
 
 
@@ -20,11 +20,11 @@ class Properties:
     """Properties of the images in a file."""
 
     primaries: int | None = None
-    """ITU-T H.273 ColourPrimaries; None where the file has no `nclx` description."""
+    """ITU-T H.273 ColourPrimaries; None if the file has no `nclx` description."""
     transfer: int | None = None
     """ITU-T H.273 TransferCharacteristics."""
     bits: int = 8
-    """Per channel."""
+    """Bits per channel."""
 
 
 def properties(file: IO[bytes]) -> Properties:
@@ -40,7 +40,7 @@ def properties(file: IO[bytes]) -> Properties:
 
 
 def _meta(file: IO[bytes]) -> bytes:
-    """The content of the `meta` box of a file; empty where there is none."""
+    """Return the content of the `meta` box of a file; empty if there is none."""
     size = file.seek(0, io.SEEK_END)
     at = 0
     for _ in range(_MOST_BOXES):
@@ -67,7 +67,7 @@ def _inside(content: bytes, wanted: bytes) -> bytes:
 
 
 def _boxes(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Iterate over the kind and content of boxes, which end where one is cut off."""
+    """Yield the kind and content of boxes, up to the first truncated one."""
     at = 0
     for _ in range(_MOST_BOXES):
         length = int.from_bytes(content[at : at + 4], "big")

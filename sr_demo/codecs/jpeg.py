@@ -1,8 +1,8 @@
 """JPEG encoder for images of any size, in bands of rows.
 
-Pillow holds the whole image that it encodes. Here each band is a JPEG of its own with the same tables, and their scans are
-joined: a restart marker stands between two scans, at which decoders forget everything before it (ITU-T T.81, F.1.1.5). The
-pixels are those of an image encoded in one go.
+Pillow holds the whole image that it encodes. Here each band is encoded as a separate JPEG with the same tables, and the scans
+are joined with restart markers, at which decoders reset their state (ITU-T T.81, F.1.1.5). The decoded pixels equal those of
+an image that is encoded as a whole.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from sr_demo.codecs.in_order import in_order
 from sr_demo.codecs.raster import Raster
 
 MOST_SEGMENT = 65_533
-"""Bytes in a segment: more EXIF, XMP or IPTC data do not fit."""
+"""Largest size of a segment in bytes, and thus of EXIF, XMP or IPTC data."""
 EXIF_HEAD = b"Exif\0\0"
 XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
 _BAND = 2**21
 _MOST_BLOCKS = 65_535
-"""Blocks between two restart markers."""
+"""Largest number of blocks between two restart markers."""
 _FINE = 90
-"""Quality from which colours keep their full resolution (4:4:4)."""
+"""Quality from which chroma is not subsampled (4:4:4)."""
 _START_OF_SCAN = 0xDA
 _FRAMES = (0xC0, 0xC1)
 
 
 class _Parts(NamedTuple):
-    """A JPEG file, cut in two."""
+    """The two parts of a JPEG file."""
 
     head: bytes
-    """Everything up to the scan."""
+    """Everything before the scan."""
     scan: bytes
-    """Without the marker that ends the file."""
+    """The scan, without the marker at the end of the file."""
 
 
 def chunks(raster: Raster, quality: int) -> Iterator[bytes]:
     """Encode an image as JPEG.
 
     Args:
-        raster: gray or RGB, 8 bits; its metadata fit into segments.
-        quality: 1 to 100, as libjpeg counts.
+        raster: Gray or RGB, 8 bits; its metadata must fit into segments.
+        quality: Quality on libjpeg's scale, 1 to 100.
 
     Yields:
         The bytes of the file, in order.
@@ -76,7 +76,7 @@ def chunks(raster: Raster, quality: int) -> Iterator[bytes]:
 
 
 def _beside(raster: Raster) -> dict[str, Any]:
-    """Pillow's arguments for profile and metadata."""
+    """Return Pillow's arguments for profile and metadata."""
     found, exif = raster.metadata, raster.metadata.exif_for(raster.width, raster.height)
     written: dict[str, Any] = {
         "icc_profile": raster.icc,
@@ -95,13 +95,13 @@ def _cut(content: bytes) -> _Parts:
 
 
 def _with_height(head: bytes, height: int) -> bytes:
-    """The beginning of a file, for another number of rows."""
+    """Return the head of a file with another number of rows."""
     at = _segment(head, _FRAMES) + 5  # marker, length, bits
     return head[:at] + struct.pack(">H", height) + head[at + 2 :]
 
 
 def _segment(content: bytes, markers: tuple[int, ...]) -> int:
-    """Position of the first segment with one of these markers."""
+    """Return the position of the first segment with one of these markers."""
     at = 2
     while content[at + 1] not in markers:
         at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
@@ -109,9 +109,9 @@ def _segment(content: bytes, markers: tuple[int, ...]) -> int:
 
 
 def luma_steps(path: Path) -> NDArray[np.float64] | None:
-    """Return the quantization steps of brightness in a JPEG file: (8, 8), rows are vertical frequencies.
+    """Return the luma quantization steps of a JPEG file: (8, 8), rows are vertical frequencies.
 
-    Only the head of the file is read. None for other files, and for those that cannot be read.
+    Only the head of the file is read. None for other and for unreadable files.
     """
     try:
         with JpegImagePlugin.JpegImageFile(path) as image:

@@ -1,7 +1,7 @@
-"""The image libraries: what they raise, and their messages, kept off standard error, where only our sentence belongs.
+"""The errors of the image libraries, and functions that keep their messages off standard error.
 
-tifffile logs, Pillow warns, OpenCV and Pillow's libtiff write to standard error from C. What they say about a file that
-cannot be read stands in our log through the exception.
+tifffile logs, Pillow warns, OpenCV and Pillow's libtiff write to standard error from C. For an unreadable file, standard
+error should have our sentence only; the library's message is in our log with the exception.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ TROUBLE = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, RuntimeError, AttributeError,
     MemoryError, AssertionError, Warning, struct.error, zlib.error, Pillow.DecompressionBombError,
 )  # fmt: skip
-"""What the decoders are known to raise on bytes they do not expect."""
+"""The known exceptions of the decoders for invalid files."""
 
 
 def silence() -> None:
-    """Silence tifffile and Pillow. For the whole process: neither handlers nor filters can be set for one thread."""
+    """Silence tifffile and Pillow for the whole process, since handlers and filters cannot be set for one thread."""
     logging.getLogger("tifffile").setLevel(logging.CRITICAL + 1)
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    # Found among the libraries that Pillow's own is linked to; where libtiff is a part of it, nothing is exported.
+    # libtiff is looked up among the libraries that Pillow links to; if it is linked statically, nothing is exported.
     with suppress(OSError, AttributeError):
         libtiff = ctypes.CDLL(Pillow.core.__file__)
         libtiff.TIFFSetErrorHandler(None)

@@ -1,7 +1,7 @@
-"""What an image file says beside its pixels, and what of it a result carries: date, camera, place, resolution, XMP, IPTC.
+"""Metadata of image files, and the part of them that a result carries: date, camera, place, resolution, XMP, IPTC.
 
 Orientation is reset, since images are turned upright when they are read; sizes in pixels are those of the result. The ICC
-profile is no metadata but belongs to the values: it is `ImageData.icc`.
+profile does not count as metadata, since it defines the meaning of the values; see `ImageData.icc`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _TAGS = {
     0x013B: "Artist", 0x013C: "HostComputer", 0x4746: "Rating", 0x4749: "RatingPercent", 0x8298: "Copyright",
     0x9C9B: "XPTitle", 0x9C9C: "XPComment", 0x9C9D: "XPAuthor", 0x9C9E: "XPKeywords", 0x9C9F: "XPSubject",
 }  # fmt: skip
-"""Tags of the first directory that are kept: the others describe how the file stores its pixels."""
+"""Tags of the first directory that are kept; the others describe how the file stores its pixels."""
 _OF_PIXELS = ("ImageJ=", "{", "<", "SCANIMAGE")
-"""Beginnings of an ImageDescription that describes the pixels of the file, as microscopes write it."""
+"""Prefixes of an ImageDescription that describes the pixels of the file, as microscopes write it; it is not kept."""
 _NOT_KEPT = {0x927C, 0xA005}
-"""MakerNote, whose offsets point into the file that it came from, and the pointer to the interoperability directory."""
+"""MakerNote, whose offsets are valid only in the original file, and the pointer to the interoperability directory."""
 _SERIAL_NUMBERS = {0xA431, 0xA435}
 """BodySerialNumber and LensSerialNumber."""
 _DESCRIPTION = 0x010E
@@ -42,7 +42,7 @@ class Metadata:
     """Metadata of an upright image."""
 
     exif: bytes | None = None
-    """A TIFF structure, without the "Exif" in front that JPEG has."""
+    """EXIF data as a TIFF structure, without JPEG's prefix "Exif"."""
     xmp: bytes | None = None
     """An XMP packet, UTF-8."""
     dpi: tuple[float, float] | None = None
@@ -54,10 +54,10 @@ class Metadata:
         """Return the EXIF data for a file.
 
         Args:
-            width: of the file's image in pixels.
-            height: likewise.
-            resolution: whether to state `dpi` too, for formats that have no other place for it.
-            orientation: whether to state that the image is upright.
+            width: Width of the file's image in pixels.
+            height: Height of the file's image in pixels.
+            resolution: Whether to include `dpi`, for formats that have no other field for it.
+            orientation: Whether to state that the image is upright.
         """
         dpi = self.dpi if resolution else None
         if self.exif is None and dpi is None:
@@ -73,13 +73,13 @@ class Metadata:
         return exif.serialized(found)
 
     def names(self) -> tuple[str, ...]:
-        """Return what is there, in words."""
+        """Return the names of the metadata that are present."""
         found = (("EXIF", self.exif), ("XMP", self.xmp), ("IPTC", self.iptc))
         return tuple(name for name, content in found if content is not None)
 
 
 def carried(metadata: Metadata, carry: Carry) -> tuple[Metadata, tuple[str, ...]]:
-    """Return what of `metadata` a result carries, and in words what was removed."""
+    """Return the part of `metadata` that a result carries, and the names of what was removed."""
     if carry == "all":
         return metadata, ()
     public, removed = _without_private(metadata)
@@ -89,7 +89,7 @@ def carried(metadata: Metadata, carry: Carry) -> tuple[Metadata, tuple[str, ...]
 
 
 def _without_private(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
-    """Return `metadata` without position and serial numbers, and in words what was removed."""
+    """Return `metadata` without position and serial numbers, and the names of what was removed."""
     removed: list[str] = []
     content, packet = metadata.exif, metadata.xmp
     if content is not None:
@@ -108,16 +108,16 @@ def _without_private(metadata: Metadata) -> tuple[Metadata, tuple[str, ...]]:
 
 
 def of_info(info: Mapping[Any, Any], data: Pillow.Exif | None) -> Metadata:
-    """Collect metadata from what Pillow has read.
+    """Collect metadata from an image that Pillow has read.
 
     Args:
-        info: of a picture.
-        data: the EXIF data of the same picture; None where it has none, or broken ones.
+        info: The image's `info`.
+        data: EXIF data of the image; None if it has none, or if they are broken.
     """
     tags: Mapping[int, Any] = {} if data is None else data
     packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or tags.get(_XMP)
     packet = packet.encode("utf-8", "ignore") if isinstance(packet, str) else packet
-    resources = info.get("photoshop")  # of a JPEG, by number
+    resources = info.get("photoshop")  # resources of a JPEG by number
     records = (
         iptc.records(resources.get(0x0404) if isinstance(resources, dict) else None)
         or iptc.in_text(info.get("Raw profile type iptc"))
@@ -132,8 +132,8 @@ def of_tags(tags: Mapping[int, Any], dpi: tuple[float, float] | None) -> Metadat
     """Collect metadata from the tags of a TIFF page that Pillow does not open.
 
     Args:
-        tags: value by number.
-        dpi: pixels per inch.
+        tags: Values by tag number.
+        dpi: Pixels per inch across and down; None if they are unknown.
     """
     texts = {tag: value.encode() if isinstance(value, str) else value for tag, value in tags.items()}
     return Metadata(_bounded({0: _described(texts)}), xmp.of_result(tags.get(_XMP)), _resolution(dpi))
@@ -149,7 +149,7 @@ def _kept(data: Pillow.Exif) -> bytes | None:
 
 
 def _described(tags: Mapping[int, Any]) -> dict[int, Any]:
-    """The tags of a first directory that are kept."""
+    """Return the tags of a first directory that are kept."""
     found = {tag: tags[tag] for tag in _TAGS if tags.get(tag) is not None}
     if _as_text(found.get(_DESCRIPTION, "")).startswith(_OF_PIXELS):
         del found[_DESCRIPTION]
@@ -157,7 +157,7 @@ def _described(tags: Mapping[int, Any]) -> dict[int, Any]:
 
 
 def _bounded(found: Directories) -> bytes | None:
-    """EXIF data as bytes; None where there are none, or more than photos have."""
+    """Return EXIF data as bytes; None if there are none, or more than `_MOST_BYTES`."""
     if not any(found.values()):
         return None
     content = exif.serialized({**found, 0: {**found[0], ORIENTATION: 1}})
@@ -169,19 +169,19 @@ def _as_text(value: object) -> str:
 
 
 def _stated(info: Mapping[Any, Any], tags: Mapping[int, Any]) -> object:
-    """The resolution that Pillow has read, and not the one that it makes up for a JPEG with EXIF data and no resolution."""
+    """Return the resolution in the file; None for the default that Pillow sets for a JPEG with EXIF but no resolution."""
     dpi = info.get("dpi")
     return None if dpi == (72, 72) and info.get("jfif_unit") != 1 and _ACROSS not in tags else dpi
 
 
 def _resolution_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:
-    """Pixels per inch by EXIF tags."""
+    """Return the pixels per inch from EXIF tags."""
     factor = _PER_INCH.get(tags.get(_UNIT, 2))
     return None if factor is None else _resolution([_times(tags.get(tag), factor) for tag in (_ACROSS, _DOWN)])
 
 
 def _times(value: Any, factor: float) -> float:
-    """A number times `factor`; 0 for what is no number, and for a fraction without a denominator."""
+    """Return a number times `factor`; 0 if it is not a number, and for a fraction with denominator 0."""
     try:
         return float(value) * factor
     except (TypeError, ValueError, ZeroDivisionError):
@@ -189,7 +189,7 @@ def _times(value: Any, factor: float) -> float:
 
 
 def _resolution(dpi: object) -> tuple[float, float] | None:
-    """Pixels per inch where both are numbers that a file can state."""
+    """Return the pixels per inch if both are plausible numbers, otherwise None."""
     if not isinstance(dpi, tuple | list) or len(dpi) != 2:
         return None
     across, down = float(dpi[0]), float(dpi[1])

@@ -1,4 +1,4 @@
-"""Arrays of images in `.npz` files, found by their shapes, not by their names.
+"""Arrays of images in `.npz` files, found by their shapes rather than their names.
 
 Legend: N = images in an array; H, W = height and width.
 """
@@ -29,7 +29,7 @@ class Stack:
     height: int
     width: int
     channels: int
-    """1 or 3."""
+    """Number of channels, 1 or 3."""
     first: bool
     """Whether channels come before rows: (N, C, H, W)."""
     kind: str
@@ -50,20 +50,20 @@ def find_stacks(file: Path) -> list[Stack]:
 
 
 def choose(stacks: Sequence[Stack], scale: int, path: Path) -> tuple[Stack, Stack | None]:
-    """Choose the arrays to train or evaluate with: HR images, and the LR images that belong to them.
+    """Choose the arrays to train or evaluate with: HR images and the matching LR images.
 
-    Of several possible pairs, those in one file come first, then those with most images.
+    Of several possible pairs, pairs in one file are preferred, then those with most images.
 
     Args:
-        stacks: all arrays that were found.
-        scale: factor between the sides of both.
-        path: where they were searched, for messages.
+        stacks: All arrays that were found.
+        scale: Ratio of HR sides to LR sides.
+        path: The searched path, for messages.
 
     Returns:
-        The HR array, and the LR array or None where all arrays have one size: then they are HR images.
+        The HR array and the LR array. The latter is None if all arrays have one size; they are HR images then.
 
     Raises:
-        BadInput: when no two arrays fit.
+        BadInput: No two arrays match.
     """
     fitting = [
         (a, b) for a in stacks for b in stacks
@@ -96,14 +96,14 @@ def is_npz(path: Path) -> bool:
 
 
 def npz_files(path: Path) -> list[Path]:
-    """Return the `.npz` files to search: the named file, then the others beside it; or all of a folder."""
+    """Return the `.npz` files to search: the named file and then the others in its folder, or all files of a folder."""
     folder = path if path.is_dir() else path.parent
     others = sorted(folder.glob("*.npz")) if folder.is_dir() else []
     return others if path.is_dir() else [path, *(file for file in others if file != path)]
 
 
 def _stack(file: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Stack | None:
-    """The array as a stack of images, or None where its shape or dtype is none of images."""
+    """Return the array as a stack of images, or None if its shape or dtype does not fit images."""
     if dtype.kind not in "uif" or len(shape) not in (3, 4) or 0 in shape:
         return None
     if len(shape) == 3:
@@ -134,7 +134,7 @@ def read_stack(stack: Stack) -> list[NDArray[np.uint8]]:
 
 
 def _range(values: NDArray[Any], stack: Stack) -> tuple[float, float]:
-    """Factor and offset that map the values to 0..255. Raises BadInput for another range."""
+    """Return the factor and the offset that map the values to 0..255. Raises BadInput for another range."""
     if values.dtype == np.uint8:
         return 1.0, 0.0
     low, high = float(values.min()), float(values.max())

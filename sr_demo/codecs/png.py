@@ -1,7 +1,7 @@
 """PNG encoder: gray or RGB, 8 or 16 bit, with or without alpha, with an ICC profile and metadata.
 
-Bands of about a megabyte are rounded, filtered and deflated in parallel (numpy and zlib release the GIL); only a few are in
-memory beside the image.
+Bands of about a megabyte are rounded, filtered and deflated in parallel (numpy and zlib release the GIL); only a few of them
+are in memory in addition to the image.
 
 Sources: PNG specification (third edition) for chunks and filters; RFC 1950 and 1951 for joining deflate streams.
 """
@@ -25,7 +25,7 @@ Bytes = NDArray[np.uint8]
 LEVEL = 2
 """Default deflate level: beyond it, time doubles for each 2 % of size."""
 _BAND = 2**20
-"""Raw bytes deflated at once."""
+"""Number of raw bytes that are deflated at once."""
 _SUB, _UP, _AVERAGE = 1, 2, 3
 _ABOUT = {b"eXIf", b"iTXt", b"tEXt", b"zTXt", b"tIME"}
 """Chunks with metadata."""
@@ -38,8 +38,8 @@ def chunks(raster: Raster, level: int = LEVEL) -> Iterator[bytes]:
     """Encode an image as PNG.
 
     Args:
-        raster: the image.
-        level: zlib's compression level, 0 to 9.
+        raster: The image.
+        level: Compression level of zlib, 0 to 9.
 
     Yields:
         The bytes of the file, in order.
@@ -84,7 +84,7 @@ def without_metadata(file: bytes) -> bytes:
 
 
 def _metadata_chunks(metadata: Metadata, width: int, height: int) -> Iterator[bytes]:
-    """Yield pHYs, eXIf and text chunks: XMP (the key is that of the XMP specification, part 3), and IPTC as programs do."""
+    """Yield pHYs, eXIf and text chunks: XMP with the key of the XMP specification (part 3), IPTC as a raw profile."""
     if metadata.dpi is not None:
         across, down = (round(value / _METRES_PER_INCH) for value in metadata.dpi)
         yield _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
@@ -104,7 +104,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 def _filter(raw: Bytes, above: Bytes, pixel: int) -> Bytes:
     """Filter rows (n, w) to scanlines (n, 1 + w), each with the filter of the smallest sum of absolute differences.
 
-    `above` (w,) is the row before the first, `pixel` the bytes per pixel. The sum is taken over every other byte.
+    `above` (w,) is the row before the first one, `pixel` the bytes per pixel. The sums are taken over every other byte.
     """
     up = np.vstack([above[None], raw[:-1]])
     left = np.zeros_like(raw)
@@ -125,7 +125,7 @@ def _filter(raw: Bytes, above: Bytes, pixel: int) -> Bytes:
 
 
 def _join_adler(first: int, second: int, length: int) -> int:
-    """Adler-32 of two joined byte strings from those of each; `length` is that of the second (zlib's adler32_combine)."""
+    """Return the Adler-32 of two joined byte strings; `length` is that of the second (zlib's adler32_combine)."""
     prime = 65521
     a1, b1, a2, b2 = first & 0xFFFF, first >> 16, second & 0xFFFF, second >> 16
     return ((b1 + b2 + length * (a1 - 1)) % prime) << 16 | (a1 + a2 - 1) % prime

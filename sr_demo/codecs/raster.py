@@ -1,4 +1,4 @@
-"""An image as encoders take it: levels of brightness, computed for a band of rows at a time."""
+"""The input of image encoders: integer samples that are computed for one band of rows at a time."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sr_demo.codecs.metadata import Metadata
 
 @dataclass(frozen=True)
 class Raster:
-    """An image to encode, and what is written beside its pixels."""
+    """An image to encode, with its profile and metadata."""
 
     rows: Callable[[int, int], NDArray[Any]]
     """`rows(top, bottom)` returns (bottom - top, width, channels) uint8 or uint16, by `bits`; safe in several threads."""
     width: int
     height: int
     channels: int
-    """1 gray, 2 gray with alpha, 3 RGB, 4 RGBA."""
+    """Number of channels: 1 gray, 2 gray with alpha, 3 RGB, 4 RGBA."""
     bits: Literal[8, 16]
     icc: bytes | None = None
     """A profile that fits the channels, written unchanged."""
@@ -37,5 +37,5 @@ class Raster:
         return self.channels < 3
 
     def step(self, most_bytes: int) -> int:
-        """Return the rows of a band of about `most_bytes`."""
+        """Return the number of rows of a band with about `most_bytes` bytes."""
         return max(1, most_bytes // (self.width * self.channels * self.bits // 8))

@@ -44,7 +44,7 @@ _BMP_HEADERS = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 
 _SHARE = 0.9
 """Share of the free memory that decoding may take."""
 _OPACITY = 5
-"""Bytes per pixel that it takes to give colours to transparent pixels (`image.read`)."""
+"""Bytes per pixel that are needed to fill the colours of transparent pixels (`image.read`)."""
 _HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AVIF = {b"avif", b"avis"}
 
@@ -56,23 +56,23 @@ class Limits:
     max_bytes: int = 100 * 2**20
     max_pixels: int = 100_000_000
     max_side: int = 65_535
-    """JPEG's limit. Images are processed in rows: one of a hundred million pixels would fill memory."""
+    """Largest side in pixels, that of JPEG. Images are processed in rows; a row of 100 million pixels would fill memory."""
     max_unpacked: int = 800 * 10**6
-    """Bytes of the samples as they are in the file: decoders hold them once or twice."""
+    """Largest size in bytes of the samples in the format of the file; decoders hold them once or twice."""
 
 
 def shown(name: str) -> str:
-    """Shorten a file name to one line of at most 80 characters, control characters replaced. HTML is not escaped."""
+    """Shorten a file name to one line of at most 80 characters and replace control characters. HTML is not escaped."""
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
     return clean if len(clean) <= 80 else clean[:50] + "…" + clean[-29:]
 
 
 def about(name: str, sentence: str) -> str:
-    """Return `sentence` with the file `name` in front, once: many sentences begin with it.
+    """Return `sentence` with the file's name in front, unless it begins with the name already.
 
     Args:
-        name: the file's name or path.
-        sentence: what to say about it.
+        name: Name or path of the file.
+        sentence: A sentence about the file.
     """
     label, beginning = shown(name), shown(Path(name).name)
     if sentence.startswith((f"{beginning} ", f"{beginning}: ")):
@@ -81,7 +81,7 @@ def about(name: str, sentence: str) -> str:
 
 
 def check_file(path: Path, limits: Limits) -> Kind:
-    """Detect the kind of image in `path` without decoding. Raises BadInput when it is none, or the file is too large."""
+    """Detect the kind of image in `path` without decoding. Raises BadInput if it is not an image, or if it is too large."""
     name = shown(path.name)
     if path.is_dir():
         raise BadInput(f"{name} is a folder, not a picture. Choose a file.")
@@ -102,7 +102,7 @@ def check_file(path: Path, limits: Limits) -> Kind:
 
 
 def kind_of(path: Path) -> Kind | None:
-    """Return the kind of image that a file begins as, whatever its name says; None for others and unreadable files."""
+    """Return the kind of image by a file's first bytes, whatever its name; None for other and for unreadable files."""
     try:
         with path.open("rb") as file:
             return _kind(file.read(_HEAD))
@@ -114,15 +114,15 @@ def check_pixels(width: int, height: int, bytes_per_pixel: int = 1, *, limits: L
     """Check the size of an image before it is decoded.
 
     Args:
-        width: in pixels.
-        height: in pixels.
-        bytes_per_pixel: of the samples as they are in the file.
-        limits: the limits.
-        opacity: whether it has an alpha channel.
+        width: Width in pixels.
+        height: Height in pixels.
+        bytes_per_pixel: Bytes per pixel of the samples in the file.
+        limits: The limits.
+        opacity: Whether the image has an alpha channel.
 
     Raises:
-        BadInput: when it exceeds a limit.
-        OutOfMemory: when decoding takes more memory than this process may use now.
+        BadInput: The image exceeds a limit.
+        OutOfMemory: Decoding takes more memory than this process may use now.
     """
     _check_limits(width, height, bytes_per_pixel, limits)
     each = 2 * bytes_per_pixel + 2 + (_OPACITY if opacity else 0)
@@ -157,7 +157,7 @@ def _check_limits(width: int, height: int, bytes_per_pixel: int, limits: Limits)
 
 
 def _tenths(value: float) -> str:
-    """Rounded up to a tenth, so that a number above a limit is also shown as above it."""
+    """Return `value` rounded up to a tenth, so that a number above a limit is also displayed above it."""
     return f"{ceil(value * 10) / 10:.1f}".removesuffix(".0")
 
 
@@ -165,7 +165,7 @@ def _kind(head: bytes) -> Kind | None:
     for magic, kind in _IMAGES:
         if head.startswith(magic):
             return kind
-    # Texts may begin with "BM" too: the size field of the header decides.
+    # Text files may also begin with "BM", so that the size field of the header decides.
     if head[:2] == b"BM" and head[14:18] in _BMP_HEADERS:
         return "BMP"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -177,7 +177,7 @@ def _kind(head: bytes) -> Kind | None:
 
 
 def _brands(head: bytes) -> set[bytes]:
-    """The brands of an ISO media file (HEIF, AVIF, but also MP4), empty for other files."""
+    """Return the brands of an ISO media file (HEIF, AVIF, but also MP4); empty for other files."""
     if head[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(head[:4], "big"), len(head))
@@ -185,7 +185,7 @@ def _brands(head: bytes) -> set[bytes]:
 
 
 def _instead(head: bytes) -> str:
-    """Completes "is not a picture …" for a file that begins with `head`."""
+    """Return the end of the sentence "… is not a picture …" for a file that begins with `head`."""
     for magic, what in _OTHERS:
         if head.startswith(magic):
             return "this app reads but " + what

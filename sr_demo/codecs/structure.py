@@ -1,11 +1,11 @@
 """Limits on the number of parts of an image file, checked before a decoder walks through them.
 
-Decoders limit pixels, not parts: a small JPEG may hold a million scans over all its pixels, a PNG or GIF millions of empty
-chunks, each of which Pillow handles in Python, and EXIF data may make a reader load the same bytes thousands of times. The
-limits are far beyond what programs write; each check reads only the headers of parts.
+Decoders limit pixels, not parts. A small JPEG can hold a million scans over all its pixels, a PNG or GIF millions of empty
+chunks, which Pillow processes one by one in Python, and EXIF data can make a reader load the same bytes thousands of times.
+The limits are far beyond what programs write; each check reads only the headers of parts.
 
-Not checked here: WebP, AVIF and HEIF are parsed by libraries with limits of their own on frames, items and
-memory (libwebp, libavif, libheif); BMP has one part; TIFF has `directories`.
+Not checked here: WebP, AVIF and HEIF, whose libraries (libwebp, libavif, libheif) limit frames, items and memory; BMP, which
+has one part; TIFF, see `directories`.
 
 Sources: ITU-T T.81, annex B (JPEG); PNG specification (third edition), section 5; GIF89a specification.
 """
@@ -22,16 +22,16 @@ from sr_demo.codecs.sniff import Kind
 from sr_demo.errors import BadInput
 
 MOST_SCANS = 100
-"""Scans of a JPEG, as libtiff limits them too (LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER). Programs write about ten."""
+"""Largest number of scans of a JPEG, as in libtiff (LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER). Programs write about ten."""
 _MOST_SEGMENTS = 10_000
 _MOST_JUNK = 2**16
-"""Bytes between the segments of a JPEG: Pillow skips them one by one."""
+"""Largest number of bytes between the segments of a JPEG, which Pillow skips one by one."""
 _MOST_CHUNKS = 100_000
-"""Chunks of a PNG: 800 MB in chunks of the 8192 bytes that libpng writes."""
+"""Largest number of chunks of a PNG: 800 MB in chunks of 8192 bytes, the size that libpng writes."""
 _MOST_BLOCKS = 2**20
-"""Blocks of 255 bytes of a GIF."""
+"""Largest number of 255-byte blocks of a GIF."""
 _MOST_BEFORE = 2**13
-"""Blocks before a GIF's first frame: Pillow joins comments one by one, copying all earlier ones each time."""
+"""Largest number of blocks before a GIF's first frame, since Pillow copies all earlier comments for each further one."""
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _EXIF = re.compile(rb"II\*\0|MM\0\*")
 _EXIF_HEAD = b"Exif\0\0"
@@ -44,15 +44,15 @@ def check_parts(file: IO[bytes], kind: Kind) -> int:
     """Check the parts of an image file and count its frames.
 
     Args:
-        file: the open file.
-        kind: as `check_file` detected it.
+        file: The open file.
+        kind: The kind that `check_file` detected.
 
     Returns:
         The number of frames; 1 for kinds whose library counts them at no cost.
 
     Raises:
-        BadInput: when the file has far more parts than images need.
-        ValueError: when it is damaged.
+        BadInput: The file has far more parts than images need.
+        ValueError: The file is damaged.
     """
     count = _CHECKS.get(kind)
     if count is None:
@@ -106,7 +106,7 @@ def _gif(content: Bytes) -> int:
             frames += 1
             place += 11 + _palette(content[place + 9])
         else:
-            place += 2 if mark == 0x21 else 1  # Pillow steps over bytes that it does not know
+            place += 2 if mark == 0x21 else 1  # Pillow skips unknown bytes
         length = mark in (0x2C, 0x21)
         while length and place < len(content):
             length = content[place]
@@ -119,12 +119,12 @@ def _gif(content: Bytes) -> int:
 
 
 def _palette(flags: int) -> int:
-    """Bytes of the palette that the flags announce."""
+    """Return the size in bytes of the palette that the flags announce."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _avif(content: Bytes) -> int:
-    """Check everything that looks like EXIF data, which Pillow reads when it opens an AVIF: only libavif can locate them."""
+    """Check all bytes that look like EXIF data, which Pillow reads when it opens an AVIF; only libavif can locate them."""
     for count, found in enumerate(_EXIF.finditer(content)):
         if count == _MOST_EXIF:
             raise _too_many(f"more than {_MOST_EXIF} sets of EXIF data")

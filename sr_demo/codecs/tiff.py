@@ -1,7 +1,7 @@
-"""Decoder for TIFF pages that Pillow does not read: more than 8 bits per channel, numbers that are no levels, odd channels.
+"""Decoder for TIFF pages that Pillow does not read: more than 8 bits per channel, values other than levels, extra channels.
 
-The work is bounded for any file: `directories` limits pages, tags and geometry before a library reads it; a library reads
-one page only; and `tiff_pixels` limits what a strip or tile unpacks to.
+The work is bounded for any file: `directories` limits pages, tags and geometry before a library reads the file, libraries
+read one page only, and `tiff_pixels` limits the unpacked size of a strip or tile.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ACROSS, _DOWN, _UNIT = 282, 283, 296
 _PER_INCH = {2: 1.0, 3: 2.54}
 _ICC, _NO_DATA = 34675, 42113
 _TEXTS = (270, 271, 272, 305, 306, 315, 700, 33432)
-"""Tags that are kept of a BigTIFF, which Pillow's reader of EXIF data does not read."""
+"""Tags that are kept from a BigTIFF, which Pillow's EXIF reader does not support."""
 
 
 @dataclass
@@ -64,13 +64,13 @@ class Page:
 
 @dataclass(frozen=True)
 class _Channels:
-    """What the channels of a page are."""
+    """Meaning of the channels of a page."""
 
     colours: int
     alpha: int
     """0, `_PREMULTIPLIED` or `_ALPHA`."""
     spare: int
-    """Channels that are neither."""
+    """Number of further channels."""
 
 
 def page_numbers(file: IO[bytes]) -> tuple[int, ...]:
@@ -85,7 +85,7 @@ def count_pages(file: IO[bytes]) -> int:
 
 
 def one_page(file: IO[bytes], number: int = 0) -> IO[bytes]:
-    """Return page `number` as a file of its own, with its directory checked. Raises ValueError."""
+    """Return page `number` as a separate file, with its directory checked. Raises ValueError."""
     at = next((at for place, at in enumerate(places(file)) if place == number), None)
     if at is None:
         raise ValueError(f"no page {number}")
@@ -93,7 +93,7 @@ def one_page(file: IO[bytes], number: int = 0) -> IO[bytes]:
 
 
 def page_at(file: IO[bytes], at: int) -> IO[bytes]:
-    """Return the page with the directory at offset `at` as a file of its own, checked. Raises ValueError."""
+    """Return the page with the directory at offset `at` as a separate file, checked. Raises ValueError."""
     found = directory(file, at)
     check(found, file.seek(0, io.SEEK_END))
     check_exif_parts(file, found)
@@ -101,7 +101,7 @@ def page_at(file: IO[bytes], at: int) -> IO[bytes]:
 
 
 def is_deep(page: IO[bytes]) -> bool:
-    """Return whether `read` decodes a page, and not Pillow: for more than 8 bits per channel, or odd channels."""
+    """Return whether `read` must decode a page instead of Pillow: more than 8 bits per channel, or extra channels."""
     from tifffile import TiffFile
 
     with TiffFile(page) as tif:
@@ -115,7 +115,7 @@ def is_deep(page: IO[bytes]) -> bool:
 
 
 def stored_bytes(page: IO[bytes]) -> int:
-    """Return the bytes of a page's values if `read` maps them, or 0 for levels of brightness."""
+    """Return the size in bytes of a page's values if `read` maps them to levels; 0 if they are levels already."""
     from tifffile import TiffFile
 
     with TiffFile(page) as tif:
@@ -124,7 +124,7 @@ def stored_bytes(page: IO[bytes]) -> int:
 
 
 def range_of(file: IO[bytes], allow: Callable[[int, int, int], None]) -> Range:
-    """Return the range of the values of a page; arguments and errors are those of `read`."""
+    """Return the range of the values of a page. See `read` for arguments and errors."""
     from tifffile import TiffFile
 
     file.seek(0)
@@ -139,13 +139,13 @@ def read(file: IO[bytes], allow: Callable[[int, int, int], None], whole: Callabl
     """Decode a page.
 
     Args:
-        file: a file with one page, from `one_page`.
-        allow: called with width, height and bytes per pixel before decoding; may raise.
-        whole: returns the range of the values in all pages; None where there are no others.
+        file: A file with one page, from `one_page`.
+        allow: Called with width, height and bytes per pixel before decoding; may raise.
+        whole: Returns the range of the values in all pages; None if there is only one page.
 
     Raises:
-        BadInput: for channels or values that are not supported.
-        Exception: whatever `allow` and tifffile raise.
+        BadInput: Channels or values are not supported.
+        Exception: Whatever `allow` and tifffile raise.
     """
     from tifffile import TiffFile
 
@@ -173,7 +173,7 @@ def read(file: IO[bytes], allow: Callable[[int, int, int], None], whole: Callabl
 
 
 def _take(result: Page, channels: _Channels, found: Range | None, no_data: float | None, *, inverted: bool) -> None:
-    """Turn the values of `result` into levels with alpha."""
+    """Map the values of `result` to levels, invert them if necessary, and set alpha and notes; all in place."""
     whole, count = result.samples, channels.colours
     samples, alpha = whole[..., :count], whole[..., count : count + bool(channels.alpha)]
     without = missing(samples, no_data)
@@ -198,7 +198,7 @@ def _take(result: Page, channels: _Channels, found: Range | None, no_data: float
             result.notes.append("The transparency of this CMYK picture is left out.")
         samples = samples if samples.dtype.kind != "f" else _sixteen_bits(samples)
     elif channels.alpha and samples.dtype == alpha.dtype and samples.dtype.kind == "u" and channels.alpha == _ALPHA:
-        samples = whole[..., : count + 1]  # `samples` is a view of it, with all changes
+        samples = whole[..., : count + 1]  # `samples` is a view of `whole`, which contains all changes
     elif channels.alpha:
         samples = _with_alpha(samples, alpha, premultiplied=channels.alpha == _PREMULTIPLIED)
     if without is not None and count != 4:
@@ -220,7 +220,7 @@ def _about_missing(without: NDArray[np.bool_], no_data: float | None) -> str:
 
 
 def _first(tif: Any) -> Any:
-    """The page with all its tags."""
+    """Return the first page with all its tags."""
     return tif.pages.get(0, aspage=True)
 
 
@@ -230,14 +230,14 @@ def _allowed(page: Any, allow: Callable[[int, int, int], None]) -> None:
 
 
 def _channels(page: Any) -> _Channels:
-    """The channels of a page. Raises BadInput for kinds that would lose one."""
+    """Return the channels of a page. Raises BadInput if a channel would be lost."""
     colours, extra = _COLOURS.get(int(page.photometric), 0), [int(kind) for kind in page.extrasamples]
     spare = page.samplesperpixel - colours
     alpha = extra[0] if extra and extra[0] in (_PREMULTIPLIED, _ALPHA) else 0
     if not extra and spare == 1 and colours == 3:
-        alpha = _ALPHA  # by programs that leave the tag out
+        alpha = _ALPHA  # some programs omit the tag ExtraSamples
     found = _Channels(colours, alpha, spare - bool(alpha))
-    # A single one beside RGB may be padding, whose values are all equal.
+    # A single further channel beside RGB may be padding, whose values are all equal.
     if not colours or spare < 0 or page.imagedepth > 1 or found.spare > (colours == 3 and not alpha):
         raise _odd(page.samplesperpixel, found)
     return found
@@ -254,14 +254,14 @@ def _odd(count: int, channels: _Channels) -> BadInput:
 
 
 def _refuse_spare(samples: Samples, channels: _Channels) -> None:
-    """Raise BadInput when a channel beside RGB holds anything: an infrared band, say."""
+    """Raise BadInput when a further channel beside RGB is not constant, such as an infrared band."""
     spare = samples[..., channels.colours : channels.colours + channels.spare]
     if not channels.alpha and spare.size and any(bool((spare[rows] != spare[0, 0]).any()) for rows in bands(spare)):
         raise _odd(samples.shape[2], channels)
 
 
 def _resolution(page: Any) -> tuple[float, float] | None:
-    """Pixels per inch."""
+    """Return the resolution in pixels per inch."""
     factor = _PER_INCH.get(int(page.tags.valueof(_UNIT, 2) or 0))
     pairs = page.tags.valueof(_ACROSS), page.tags.valueof(_DOWN)
     if factor is None or any(not isinstance(pair, tuple) or len(pair) != 2 or not pair[1] for pair in pairs):
@@ -271,7 +271,7 @@ def _resolution(page: Any) -> tuple[float, float] | None:
 
 
 def _metadata(file: IO[bytes], page: Any) -> Metadata:
-    """What stands beside the pixels of the page; nothing where that is broken."""
+    """Return the metadata of the page; empty if they are broken."""
     try:
         if page.parent.is_bigtiff:
             return metadata.of_tags({tag: page.tags.valueof(tag) for tag in _TEXTS}, _resolution(page))
@@ -292,7 +292,7 @@ def _sixteen_bits(unit: Samples) -> Samples:
 
 
 def _hidden(samples: Samples, without: NDArray[np.bool_], *, has_alpha: bool) -> Samples:
-    """Add alpha to `samples` where there is none, and make the pixels `without` data transparent."""
+    """Add alpha to `samples` if they have none, and make the pixels `without` data transparent."""
     if not has_alpha:
         top = 1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max
         joined = np.empty((*samples.shape[:2], samples.shape[2] + 1), samples.dtype)
@@ -305,7 +305,7 @@ def _hidden(samples: Samples, without: NDArray[np.bool_], *, has_alpha: bool) ->
 
 
 def _with_alpha(samples: Samples, alpha: Samples, *, premultiplied: bool) -> Samples:
-    """Join colours and the raw alpha plane as float32 in [0, 1], colours not premultiplied."""
+    """Join colours and the raw alpha plane as float32 in [0, 1], with unpremultiplied colours."""
     top = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
     white = np.float32(1 if samples.dtype.kind == "f" else np.iinfo(samples.dtype).max)
     joined = zeros(*samples.shape[:2], samples.shape[2] + 1)

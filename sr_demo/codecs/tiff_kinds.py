@@ -1,4 +1,4 @@
-"""Kinds of TIFF files that hold more than their pages show, and are refused with the reason: camera raw and hidden images."""
+"""Detection of TIFF files that contain more than their pages show (camera raw, hidden images), which are refused."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _TIFFFILE = re.compile(rb'\{"shape": \[(\d+), .*"truncated": true')
 
 
 def check_kind(file: IO[bytes], pages: int) -> None:
-    """Refuse a TIFF whose pages do not show all that it holds.
+    """Refuse a TIFF that contains more than its pages show.
 
     Args:
-        file: the whole file.
-        pages: number of its pages.
+        file: The whole file.
+        pages: Number of its pages.
 
     Raises:
-        BadInput: the first page is a preview, or belongs to a camera raw file, or more images are announced than pages.
+        BadInput: The first page is a preview or belongs to a camera raw file, or the file announces more images than pages.
     """
     at = next(iter(places(file)), None)
     if at is None:
-        return  # decoding finds out
+        return  # decoding reports the problem
     first = directory(file, at)
     file.seek(8)
     if _DNG in first.tags:
@@ -55,7 +55,7 @@ def _is_recording(sub: Directory, page: Directory) -> bool:
 
 
 def _announced(file: IO[bytes], first: Directory) -> int:
-    """The number of images that ImageJ, tifffile or MetaMorph says there are; 0 where none of them does."""
+    """Return the number of images that the file announces (as ImageJ, tifffile and MetaMorph write it); 0 if it does not."""
     text = value_of(file, first, _DESCRIPTION)
     found = _IMAGEJ.match(text) or _TIFFFILE.match(text)
     if found:

@@ -1,8 +1,8 @@
 """Decoding of the pixels of one TIFF page, bounded by its geometry.
 
-A strip or tile unpacks to what its geometry says, never to more. tifffile unpacks whatever a stream holds, so deflate and
-LZMA are unpacked here; other compression is left to libtiff (in Pillow and in OpenCV), which writes into buffers of that
-geometry.
+A strip or tile never unpacks to more than its geometry states. tifffile unpacks a stream of any length, so deflate and LZMA
+are unpacked here; other compression is left to libtiff (in Pillow and in OpenCV), which writes into buffers of the stated
+size.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ Samples = NDArray[Any]
 _ORIENTATION = 274
 _WHOLE_BYTES = (8, 16, 32, 64)
 _LZMA_MEMORY = 2**28
-"""Bytes of a dictionary: the strongest preset of xz takes 65 MiB."""
+"""Memory limit of the LZMA decoder in bytes; the strongest preset of xz takes 65 MiB."""
 
 
 def decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
     """Decode a page.
 
     Args:
-        page: tifffile's.
-        file: the file with this page alone.
+        page: The page, as tifffile opened it.
+        file: A file that contains only this page.
 
     Returns:
-        (H, W, C) in the type of the file, and the EXIF orientation still to be applied.
+        (H, W, C) in the dtype of the file, and the EXIF orientation that is still to be applied.
 
     Raises:
-        BadInput: for a number of bits that is not read.
-        Exception: whatever the libraries raise on a damaged file.
+        BadInput: The number of bits is not supported.
+        Exception: Whatever the libraries raise on a damaged file.
     """
     value = page.tags.valueof(_ORIENTATION, 1)
     orientation = int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
@@ -49,7 +49,7 @@ def decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
         _bound(page)
         read = page.asarray()
     except (ValueError, ImportError, LookupError):
-        # Without the package imagecodecs, tifffile has no LZW; OpenCV brings libtiff, and turns the picture upright.
+        # Without the package imagecodecs, tifffile has no LZW. OpenCV uses libtiff and applies the orientation.
         return _by_opencv(file), 1
     if read.ndim == 3 and page.axes.startswith("S"):
         read = np.moveaxis(read, 0, -1)
@@ -57,7 +57,7 @@ def decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
 
 
 def _packed_bits(page: Any, file: IO[bytes]) -> Samples:
-    """Decode gray of 12 bits, which Pillow unpacks, to 16 bits. Raises BadInput for what it does not read."""
+    """Decode 12-bit gray with Pillow and scale it to 16 bits. Raises BadInput for other formats."""
     file.seek(0)
     try:
         if page.bitspersample != 12:
@@ -77,9 +77,9 @@ def _packed_bits(page: Any, file: IO[bytes]) -> Samples:
 
 
 def _bound(page: Any) -> None:
-    """Let each strip or tile of `page` unpack to what its geometry says, and no more of the file be read for it.
+    """Limit the unpacked and the read bytes of each strip or tile of `page` by its geometry.
 
-    Raises LookupError for compression that only libtiff unpacks.
+    Raises LookupError for compression that only libtiff supports.
     """
     unpack = _UNPACK[int(page.compression)]
     if not isinstance(page.bitspersample, int):
@@ -88,7 +88,7 @@ def _bound(page: Any) -> None:
     rows = rows if page.is_tiled else min(rows, page.imagelength)
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
     most = max(rows * -(-columns * samples * page.bitspersample // 8), 1)
-    # No compression makes incompressible data much larger.
+    # No compression enlarges incompressible data by much.
     page.databytecounts = tuple(min(count, 2 * most + 4096) for count in page.databytecounts)
     if unpack is None:
         return
@@ -113,7 +113,7 @@ def _unpack_lzma(data: bytes, most: int) -> bytes:
 _UNPACK: dict[int, Callable[[bytes, int], bytes] | None] = {
     1: None, 8: _inflate, 32946: _inflate, 34925: _unpack_lzma,
 }  # fmt: skip
-"""By TIFF compression: not packed, deflate under both of its numbers, LZMA."""
+"""Decompressors by TIFF compression: none, deflate (both numbers), LZMA."""
 
 
 def _by_opencv(file: IO[bytes]) -> Samples:
@@ -127,7 +127,7 @@ def _by_opencv(file: IO[bytes]) -> Samples:
 
 
 def _swapped(read: Samples) -> Samples:
-    """BGR or BGRA as RGB or RGBA, in place."""
+    """Convert BGR or BGRA to RGB or RGBA in place."""
     for rows in bands(read):
         read[rows] = read[rows][..., [2, 1, 0, 3][: read.shape[2]]]
     return read

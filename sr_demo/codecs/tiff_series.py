@@ -1,4 +1,4 @@
-"""The range of values over all pages of a TIFF, so that one mapping holds for the whole file."""
+"""The range of values over all pages of a TIFF, so that all pages are mapped to levels alike."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sr_demo.codecs.values import Range
 from sr_demo.errors import BadInput
 
 _MOST_TIMES = 16
-"""How much larger than the file its pages may be together, beyond what one page may take."""
+"""Limit of the size of all unpacked pages, as a multiple of the size of the file; one page may always take its own limit."""
 _REMEMBERED = 16
 
 
 class _Content(NamedTuple):
-    """A file at one time."""
+    """Identity of a file's content at one time."""
 
     device: int
     number: int
@@ -29,18 +29,18 @@ class _Content(NamedTuple):
 
 
 _ranges: dict[_Content, Range] = {}
-"""Of the last files: a batch reads one file page by page."""
+"""Ranges of the last files, since a batch reads a file page by page."""
 
 
 def series_range(file: IO[bytes], limits: Limits) -> Range:
-    """Return the range of the values in all pages that have values to be mapped, previews and unreadable pages left out.
+    """Return the range of the values in all pages with values to map, without previews and unreadable pages.
 
     Args:
-        file: the whole file.
-        limits: of each page.
+        file: The whole file.
+        limits: Limits of each page.
 
     Raises:
-        BadInput: when the pages unpack to far more than the file holds.
+        BadInput: The pages unpack to far more than the size of the file.
     """
     status = os.fstat(file.fileno())
     content = _Content(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size)
@@ -67,7 +67,7 @@ def _series_range(file: IO[bytes], limits: Limits) -> Range:
                 if size:
                     whole = whole.joined(range_of(page, partial(check_pixels, limits=limits)))
         except (BadInput, *TROUBLE):
-            continue  # decoding that page reports why
+            continue  # decoding this page reports the error
     if left < 0:
         raise BadInput(
             "The pages of this TIFF unpack to far more than the file holds, too much to find one mapping of their values to "

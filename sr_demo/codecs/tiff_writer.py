@@ -1,7 +1,7 @@
-"""TIFF encoder: gray or RGB, 8 or 16 bit, with or without alpha, in strips of deflate, with profile and metadata.
+"""TIFF encoder: gray or RGB, 8 or 16 bit, with or without alpha, in deflated strips, with profile and metadata.
 
-tifffile does not write the directories of EXIF data; Pillow neither writes 16 bits per channel nor in strips. The
-directories of EXIF data are Pillow's.
+tifffile does not write EXIF directories; Pillow writes neither 16 bits per channel nor strip by strip. Only the EXIF
+directories are serialized by Pillow.
 
 Sources: TIFF 6.0, sections 2, 8 and 14; BigTIFF; Adobe Photoshop TIFF Technical Notes (deflate).
 """
@@ -25,12 +25,12 @@ from sr_demo.codecs.raster import Raster
 LEVEL = 4
 _STRIP = 2**18
 _MOST_CLASSIC = 4 * 10**9
-"""Bytes beyond which offsets need 8 bytes (BigTIFF)."""
+"""File size in bytes above which offsets need 8 bytes (BigTIFF)."""
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _LONG8 = 1, 2, 3, 4, 5, 7, 16
 _DEFLATE, _DIFFERENCES, _UNASSOCIATED = 8, 2, 2
 _XMP, _IPTC, _ICC = 700, 33723, 34675
 _HEAD, _BIG_HEAD = b"II*\0\0\0\0\0", b"II+\0\x08\0\0\0\0\0\0\0\0\0\0\0"
-"""Headers, at whose end the offset of the first directory stands."""
+"""Headers; their last bytes are the offset of the first directory."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def write(raster: Raster, file: IO[bytes]) -> None:
     """Encode an image as TIFF: strips first, then the directories.
 
     Args:
-        raster: the image.
-        file: open for writing, at its beginning.
+        raster: The image.
+        file: File that is open for writing, at its beginning.
     """
     big = raster.width * raster.height * raster.channels * raster.bits // 8 > _MOST_CLASSIC
     place = struct.Struct("<Q" if big else "<I")
@@ -85,7 +85,7 @@ def _even(file: IO[bytes]) -> int:
 
 
 def _differences(samples: NDArray[Any]) -> NDArray[Any]:
-    """Each pixel minus its left neighbour (horizontal predictor), little endian."""
+    """Return each pixel minus its left neighbour (horizontal predictor), little endian."""
     out = samples.astype("<u2" if samples.itemsize == 2 else np.uint8)
     out[:, 1:] = samples[:, 1:] - samples[:, :-1]  # wraps around
     return out
@@ -110,7 +110,7 @@ def _pixel_tags(raster: Raster, step: int) -> dict[int, _Tag]:
 
 
 def _metadata_tags(raster: Raster) -> dict[int, _Tag]:
-    """What stands beside the pixels in the first directory."""
+    """Return the tags of the first directory with profile and metadata."""
     found, tags = raster.metadata, dict[int, _Tag]()
     for tag, value in exif.parsed(found.exif)[0].items():
         if tag == ORIENTATION:
@@ -141,7 +141,7 @@ def _numbers(kind: int, values: list[int]) -> _Tag:
 
 
 def _directory(tags: dict[int, _Tag], at: int, *, big: bool) -> bytes:
-    """The last directory of a file, for offset `at`, with the values that do not fit into its entries behind it."""
+    """Serialize the last directory of a file for offset `at`, followed by the values that do not fit into its entries."""
     number, entry, place = ("<Q", "<HHQ", 8) if big else ("<H", "<HHI", 4)
     table, behind = struct.pack(number, len(tags)), b""
     free = at + len(table) + len(tags) * (struct.calcsize(entry) + place) + place

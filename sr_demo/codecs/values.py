@@ -1,8 +1,8 @@
-"""Values that are no levels of brightness yet: their range over a whole file, and pixels without data.
+"""Mapping of pixel values to levels of brightness: their range over a whole file, and pixels without data.
 
-Integers of 16 bits count as levels, floating point numbers from 0 to 1 as well. Other values are mapped linearly to [0, 1],
-in the same way on all pages of a file: a series that fades stays a series that fades. Pixels without data (NaN, or the value
-that GDAL's tag names) have no part in the range.
+8-bit and 16-bit integers count as levels, and so do floating point numbers in [0, 1]. Other values are mapped linearly to
+[0, 1], alike on all pages of a file, so that differences between pages are preserved. Pixels without data (NaN, or the value
+in GDAL's tag) are excluded from the range.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ class Values:
     black: float
     white: float
     no_data: float | None = None
-    """The value of pixels without data, which are transparent; None where the file names none, NaN apart."""
+    """The value of pixels without data, which become transparent, in addition to NaN; None if the file names none."""
 
     def as_dict(self) -> dict[str, float | None]:
-        """Return it as JSON-able data, for manifests and reports."""
+        """Return the mapping as JSON-able data, for manifests and reports."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Range:
-    """Smallest and largest value; infinite the wrong way round where there is none."""
+    """Smallest and largest value; the empty range has `low` inf and `high` -inf."""
 
     low: float = np.inf
     high: float = -np.inf
 
     def joined(self, other: Range) -> Range:
-        """Return the range of both."""
+        """Return the union of both ranges."""
         return Range(min(self.low, other.low), max(self.high, other.high))
 
 
 def are_levels(dtype: np.dtype[Any]) -> bool:
-    """Return whether values of this type are levels of brightness as they are, whatever they are."""
+    """Return whether all values of this dtype are levels of brightness, so that they need no mapping."""
     return dtype in (np.dtype(np.uint8), np.dtype(np.uint16))
 
 
 def no_data_value(text: object) -> float | None:
-    """Return the number in GDAL's tag; None where it is none, or NaN, which needs no name."""
+    """Return the number in GDAL's tag; None if it is not a number, or NaN, which always means no data."""
     try:
         value = float(text.strip("\0 ")) if isinstance(text, str) else np.nan
     except ValueError:
@@ -66,7 +66,7 @@ def missing(samples: Samples, no_data: float | None) -> NDArray[np.bool_] | None
     if kind != "f" and no_data is None:
         return None
     out = np.zeros(samples.shape[:2], np.bool_)
-    # As the file stores it: -3.4e38 has more digits than float32.
+    # Rounded as in the file, since numbers such as -3.4e38 have more digits than float32.
     with np.errstate(over="ignore"):
         wanted = None if no_data is None else np.asarray(no_data).astype(samples.dtype if kind == "f" else np.float64)
     for rows in bands(out, samples):
@@ -114,12 +114,12 @@ def mapped(samples: Samples, found: Range, without: NDArray[np.bool_] | None) ->
     """Map values to levels.
 
     Args:
-        samples: (H, W, C) of any type.
-        found: the range of the whole file.
-        without: (H, W), pixels that become black.
+        samples: (H, W, C) of any dtype.
+        found: Range of the values in the whole file.
+        without: (H, W), pixels that become black; None for none.
 
     Returns:
-        Integers of 8 or 16 bits unchanged, or float32 in [0, 1]; and the mapping, None where values are levels already.
+        8-bit and 16-bit integers unchanged, other values as float32 in [0, 1]; and the mapping, None for levels.
     """
     if are_levels(samples.dtype):
         return samples, None

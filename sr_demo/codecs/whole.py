@@ -1,4 +1,4 @@
-"""WebP and AVIF, by Pillow's encoders, which need the whole image in memory."""
+"""WebP and AVIF encoding with Pillow, which needs the whole image in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sr_demo.system import memory
 
 _BAND = 2**24
 _BYTES_PER_PIXEL = {"webp": 16, "avif": 40}
-"""Measured on 4096 x 4096 pixels: the resident set grew by 10 and by 38."""
+"""Memory of the encoders. Measured on 4096 x 4096 pixels, the resident set grew by 10 and 38 bytes per pixel."""
 _SHARE = 0.9
 _WEBP_EFFORT, _AVIF_SPEED = 4, 8
 """WebP: the default of libwebp. AVIF: 5 s for 16 megapixels on two cores, where libavif's default, 6, takes 20 s for files
@@ -26,12 +26,12 @@ def write(raster: Raster, file: IO[bytes], found: FileFormat, quality: int) -> N
 
     Args:
         raster: RGB or RGBA, 8 bits.
-        file: open for writing.
+        file: File that is open for writing.
         found: WebP or AVIF.
         quality: 1 to 100; WebP is lossless at 100.
 
     Raises:
-        OutOfMemory: when that takes more memory than is free.
+        OutOfMemory: Encoding takes more memory than is free.
     """
     _check_memory(raster, found)
     mode = "RGBA" if raster.has_alpha else "RGB"
@@ -41,7 +41,7 @@ def write(raster: Raster, file: IO[bytes], found: FileFormat, quality: int) -> N
         band = np.ascontiguousarray(raster.rows(top, min(top + step, raster.height)))
         image.paste(Pillow.fromarray(band, mode), (0, top))
     metadata = raster.metadata
-    # Pillow writes EXIF data with an orientation anew for AVIF, and spoils texts; upright is what AVIF says without one.
+    # For AVIF, Pillow rewrites EXIF data that have an orientation, and breaks texts. Without one, AVIF images are upright.
     orientation = found.name != "avif"
     beside: dict[str, Any] = {
         "icc_profile": raster.icc,
@@ -55,7 +55,7 @@ def write(raster: Raster, file: IO[bytes], found: FileFormat, quality: int) -> N
 
 
 def _webp(quality: int) -> dict[str, Any]:
-    """Pillow's arguments. Without loss, "quality" and "method" are effort: the least is six times as quick as the default."""
+    """Return Pillow's arguments. In lossless mode, "quality" and "method" set the effort; 0 is six times as fast."""
     if quality == LOSSLESS:
         return {"lossless": True, "quality": 0, "method": 0, "exact": True}
     return {"quality": quality, "method": _WEBP_EFFORT}

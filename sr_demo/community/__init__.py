@@ -1,1 +1,1 @@
-"""The community's models of OpenModelDB: searched in its index, fetched, and opened like a user's own file."""
+"""The community's models on OpenModelDB: search in its index, download, and opening like a user's own file."""

@@ -1,4 +1,4 @@
-"""From an address in a card to the address of the file itself; many lead to a page for people instead."""
+"""Conversion of the addresses in cards, many of which lead to a page for people, to the addresses of the files."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _DRIVE_FILE = re.compile(r"/file/d/([\w-]+)")
 _DRIVE_ID = re.compile(r"[\w-]+")
 _LISTING = re.compile(r"^(/[^/]+/[^/]+)/blob/")
 _FILES = {"github.com": r"\1/raw/", "huggingface.co": r"\1/resolve/"}
-"""Hosts whose pages of a file have an address that differs from the file's in one word."""
+"""Hosts where the address of a file's page differs from that of the file by one word."""
 
 
 def direct(address: str, suffix: str, index: str) -> str:
-    """Return the address of the file itself, or "" where none is known or the address is not safe to contact.
+    """Return the address of the file itself, or "" if it is unknown or not safe to contact.
 
     Args:
-        address: as in the card.
-        suffix: of the file's name, with the dot.
-        index: address of the index: a file on the same server is contacted as the index is, every other by https only.
+        address: The address in the card.
+        suffix: Suffix of the file's name, with the dot.
+        index: Address of the index; a file on the same server may use the same scheme, any other needs https.
     """
     try:
         parts = urlsplit(address)
@@ -36,7 +36,7 @@ def direct(address: str, suffix: str, index: str) -> str:
 
 
 def host_of(address: str) -> str:
-    """Return the host of an address for a message; "" where there is none."""
+    """Return the host of an address for a message; "" if there is none."""
     try:
         return (urlsplit(address).hostname or "").lower().removeprefix("www.")
     except ValueError:
@@ -48,7 +48,7 @@ def _origin(parts: SplitResult) -> tuple[str, str]:
 
 
 def _is_public(parts: SplitResult) -> bool:
-    """Whether it is https to a host of the Internet by name, on the standard port, without a password."""
+    """Return whether an address is https to a named Internet host, on the standard port and without a password."""
     host = (parts.hostname or "").lower()
     if parts.scheme != "https" or parts.port not in (None, 443) or "@" in parts.netloc or "." not in host:
         return False
@@ -60,7 +60,7 @@ def _is_public(parts: SplitResult) -> bool:
 
 
 def _on_drive(parts: SplitResult) -> str:
-    """Return where Google Drive serves a file to programs, without the page that asks about large ones."""
+    """Return the address at which Google Drive serves a file to programs, without the confirmation page for large files."""
     match = _DRIVE_FILE.match(parts.path)
     identifier = match.group(1) if match else next(iter(parse_qs(parts.query).get("id", [])), "")
     if not _DRIVE_ID.fullmatch(identifier):

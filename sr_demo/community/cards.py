@@ -1,4 +1,4 @@
-"""The cards of OpenModelDB: what its index states of each model. They come from strangers and are read as plain data.
+"""The cards of OpenModelDB, which describe the models in its index. They are untrusted and are read as plain data.
 
 The format: https://github.com/OpenModelDB/open-model-database, `data/models/ID.json`; the index is one object of all cards
 by id.
@@ -17,7 +17,7 @@ from sr_demo.reports.verdicts import NO_LICENCE
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST = 80
-"""Characters of a name, an author, a licence or a tag."""
+"""Largest number of characters of a name, an author, a licence or a tag."""
 _LONGEST_DESCRIPTION = 4000
 
 
@@ -26,19 +26,19 @@ class Resource:
     """One file of a model."""
 
     type: str
-    """Format, as the suffix of its name without the dot: "pth"."""
+    """Format as a suffix without the dot, such as "pth"."""
     bytes: int | None
     sha256: str
-    """In lower case; "" where the card states none."""
+    """sha256 in lower case; "" if the card has none."""
     addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Card:
-    """One model. All texts are single lines of printable characters."""
+    """The card of one model. All texts are single lines of printable characters."""
 
     id: str
-    """Its name on the command line; a safe name for a file."""
+    """Name of the model on the command line; safe as a file name."""
     name: str
     author: str
     licence: str
@@ -46,16 +46,16 @@ class Card:
     architecture: str
     scale: int
     channels: tuple[int, int]
-    """Of input and output."""
+    """Number of input and output channels."""
     tags: tuple[str, ...]
     description: str
     resources: tuple[Resource, ...]
     data: Mapping[str, Any] = field(repr=False, compare=False)
-    """The card as it was read."""
+    """The unparsed content of the card."""
 
 
 def read_index(content: bytes) -> tuple[Card, ...]:
-    """Return the cards of an index, in its order; what is no card is left out. Raises ValueError where it is no index."""
+    """Return the cards of an index in its order; invalid entries are left out. Raises ValueError if it is not an index."""
     try:
         found: Any = json.loads(content)
     except RecursionError as exc:
@@ -67,7 +67,7 @@ def read_index(content: bytes) -> tuple[Card, ...]:
 
 
 def read_card(identifier: str, data: Any) -> Card | None:
-    """Return the card of a model; None where an entry has no safe id, or lacks what every card has."""
+    """Return the card of a model; None if the entry has no safe id, or lacks a required field."""
     if not _ID.fullmatch(identifier) or not isinstance(data, dict):
         return None
     scale, resources = _number(data.get("scale")), data.get("resources")
@@ -102,7 +102,7 @@ def _resource(data: Mapping[str, Any]) -> Resource:
 
 
 def _text(value: object, longest: int = _LONGEST) -> str:
-    """Return a value as one line of printable characters: a terminal obeys others."""
+    """Return a value as one line of printable characters, since a terminal interprets others as control sequences."""
     if not isinstance(value, str):
         return ""
     printable = "".join(c if c.isprintable() else " " for c in value[: 2 * longest])

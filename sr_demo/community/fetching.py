@@ -1,4 +1,4 @@
-"""`fetch openmodeldb:NAME`: one outcome in the form of the other checkpoints."""
+"""`fetch openmodeldb:NAME`: download of a model, with an outcome like that of other checkpoints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sr_demo.reports import formatting
 
 
 def fetch_named(name: str, progress: Progress = SILENT) -> Outcome:
-    """Fetch and try out the model that `openmodeldb:NAME` names. Raises Cancelled; every SRError becomes a failed outcome."""
+    """Fetch and try out the model `openmodeldb:NAME`. Raises Cancelled; any other SRError becomes a failed outcome."""
     before = {model.card.id for model in opening.kept()}
     try:
         (checkpoint,) = opening.by_name(name, progress).checkpoints

@@ -1,4 +1,4 @@
-"""The index of OpenModelDB: fetched once a day, kept in the cache, and used from there while it cannot be fetched."""
+"""The index of OpenModelDB: fetched once a day and cached; the cached index is used while it cannot be fetched."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ log = logging.getLogger("sr_demo")
 ADDRESS = "https://openmodeldb.info/api/v1/models.json"
 VARIABLE = "SR_DEMO_OPENMODELDB"
 _MOST_BYTES = 32 * 2**20
-"""Largest index; the real one has about 2 MB."""
+"""Largest accepted size of the index in bytes; the real one has about 2 MB."""
 _FRESH_SECONDS = 24 * 3600.0
 
 
 class Index(NamedTuple):
-    """The cards, and where they came from."""
+    """The cards of the index and their origin."""
 
     cards: tuple[Card, ...]
     address: str
     date: str
-    """Day on which it was fetched, as 2026-11-28."""
+    """Day on which the index was fetched, such as 2026-11-28."""
 
 
 def address(environ: Mapping[str, str] | None = None) -> str:
@@ -46,12 +46,12 @@ def address(environ: Mapping[str, str] | None = None) -> str:
 
 
 def load(progress: Progress = SILENT) -> Index:
-    """Return the index, fetched again where it is older than a day and the network allows.
+    """Return the index; fetch it again if it is older than a day and the network allows it.
 
     Raises:
-        WeightsUnavailable: there is none yet, and it cannot be fetched.
-        StorageError: the cache folder cannot be written.
-        Cancelled: within a second after Stop.
+        WeightsUnavailable: No index is cached, and it cannot be fetched.
+        StorageError: The cache folder cannot be written.
+        Cancelled: Stop was pressed; raised within a second.
     """
     place = _place(address())
     if not _is_fresh(place):
@@ -62,7 +62,7 @@ def load(progress: Progress = SILENT) -> Index:
 
 
 def _place(source: str) -> Path:
-    """Return where the index of an address lies; one per address, so that a mirror's is never taken for another's."""
+    """Return the cache path of the index from an address; each address has its own, so that mirrors are not mixed up."""
     return cache_folder() / "openmodeldb" / f"index-{sha256(source.encode()).hexdigest()[:8]}.json"
 
 
@@ -86,7 +86,7 @@ def _fetch(source: str, place: Path, progress: Progress) -> None:
     note = "fetching the index of OpenModelDB"
 
     def report(fraction: float, _: str) -> None:
-        progress.report(fraction, note)  # of how many bytes is not known
+        progress.report(fraction, note)  # without the number of bytes, since the total is unknown
 
     quiet = replace(progress, report=report)
     folder = ready(place.parent, need=_MOST_BYTES)

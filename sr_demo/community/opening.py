@@ -1,6 +1,6 @@
-"""A model of OpenModelDB as an approach: fetched, verified, tried out like a stranger's file, described by its card.
+"""A model of OpenModelDB as an approach: fetched, verified, tried out like a user's file, described by its card.
 
-What was fetched lies below `<cache>/openmodeldb/ID/`, the file with its source and the card, and needs no network again.
+Fetched models are stored in `<cache>/openmodeldb/ID/`, with their source and their card, and need no network again.
 """
 
 from __future__ import annotations
@@ -29,37 +29,37 @@ from sr_demo.system.storage import cache_folder, guarded, write_atomically
 log = logging.getLogger("sr_demo")
 
 ID = "openmodeldb"
-"""Id of every approach that is such a model; the name of its checkpoint is the id of the card."""
+"""Id of all approaches from OpenModelDB; the name of their checkpoint is the id of the card."""
 _CARD = "card.json"
 _PATIENT_SECONDS = 1800.0
-"""Longest trial on the command line, where no other visitor waits."""
+"""Longest trial in seconds on the command line, where no other visitor waits."""
 
 
 class Fetched(NamedTuple):
-    """A model whose file is here."""
+    """A model of OpenModelDB with its local file."""
 
     card: Card
     file: WeightFile
-    """With the path where it lies."""
+    """The file, with its local path."""
 
 
 def is_named(name: object) -> bool:
-    """Return whether a name, of an approach or of a model, is `openmodeldb:NAME`."""
+    """Return whether a name has the form `openmodeldb:NAME`."""
     return str(name).startswith(f"{ID}:")
 
 
 def by_name(name: str, progress: Progress = SILENT, max_bytes: int = MAX_BYTES) -> Approach:
-    """Return the model that `openmodeldb:NAME` names, fetched first where it is not here.
+    """Return the model `openmodeldb:NAME`; fetch it first if it is not stored.
 
     Args:
-        name: with the prefix; NAME is the id of the card, in any case.
-        progress: where to report.
-        max_bytes: largest file that is accepted.
+        name: `openmodeldb:NAME`; NAME is the id of the card or a unique name, in upper or lower case.
+        progress: Receives the progress.
+        max_bytes: Largest file that is accepted.
 
     Raises:
-        BadInput: there is none, or it cannot run here.
-        WeightsUnavailable: it cannot be fetched.
-        SRError: the trial refuses it, as any other model file.
+        BadInput: There is no such model, or it cannot run here.
+        WeightsUnavailable: The model cannot be fetched.
+        SRError: The trial of the model file failed.
         Cancelled: Stop was pressed.
     """
     wanted = name.partition(":")[2]
@@ -70,16 +70,19 @@ def by_name(name: str, progress: Progress = SILENT, max_bytes: int = MAX_BYTES) 
 
 
 def fetch(card: Card, progress: Progress = SILENT, folder: Path | None = None, max_bytes: int = MAX_BYTES) -> Fetched:
-    """Fetch and verify the file of a card; nothing is downloaded where it is here.
+    """Fetch and verify the file of a card; a stored file is not downloaded again.
 
     Args:
-        card: of the model.
-        progress: where to report.
-        folder: where the file goes; None for the cache, where it stays.
-        max_bytes: largest file that is accepted.
+        card: Card of the model.
+        progress: Receives the progress.
+        folder: Folder for the file; None for the cache, where it stays.
+        max_bytes: Largest file that is accepted.
 
     Raises:
-        BadInput, WeightsUnavailable, StorageError, Cancelled: as `by_name`.
+        BadInput: The model cannot run here.
+        WeightsUnavailable: The file cannot be fetched.
+        StorageError: The folder cannot be written.
+        Cancelled: Stop was pressed.
     """
     model = next((model for model in kept() if model.card == card), None)
     if model is None:
@@ -94,16 +97,17 @@ def fetch(card: Card, progress: Progress = SILENT, folder: Path | None = None, m
 def opened(
     model: Fetched, progress: Progress = SILENT, max_bytes: int = MAX_BYTES, seconds: float = TRIAL_SECONDS
 ) -> Approach:
-    """Return a fetched model as an approach, tried out first; one in the cache is known by its name from then on.
+    """Try out a fetched model and return it as an approach; if it is in the cache, record it for `kept`.
 
     Args:
-        model: as `fetch` returned it.
-        progress: reported to, and checked for Stop.
-        max_bytes: largest file that is accepted.
-        seconds: longest trial, which runs in a process of its own.
+        model: A model that `fetch` returned.
+        progress: Receives the progress, and is checked for Stop.
+        max_bytes: Largest file that is accepted.
+        seconds: Longest trial in seconds; it runs in a separate process.
 
     Raises:
-        SRError, Cancelled: as `open_apart`.
+        SRError: See `open_apart`.
+        Cancelled: See `open_apart`.
     """
     card, path = model.card, model.file.path
     assert path is not None
@@ -131,7 +135,7 @@ def opened(
 
 
 def fetched(max_bytes: int = MAX_BYTES) -> list[Approach]:
-    """Return the models that are in the cache, by name; one that cannot be used is one line of the log."""
+    """Return the models in the cache, sorted by name; unusable models are logged and skipped."""
     found: list[Approach] = []
     for model in kept():
         try:
@@ -142,7 +146,7 @@ def fetched(max_bytes: int = MAX_BYTES) -> list[Approach]:
 
 
 def kept() -> Iterator[Fetched]:
-    """Yield the models in the cache that passed their trial and whose file is here, by name."""
+    """Yield the models in the cache that passed their trial and whose file exists, sorted by name."""
     with suppress(OSError):
         for folder in sorted((cache_folder() / "openmodeldb").iterdir()):
             model = _read(folder)
@@ -159,7 +163,7 @@ def _folder(card: Card) -> Path:
 
 
 def _keep(model: Fetched) -> None:
-    """Write the card beside the file, so that neither the index nor a network is needed again."""
+    """Write the card beside the file, so that neither the index nor the network is needed again."""
     file = model.file
     facts = {"name": file.name, "sha256": file.sha256, "bytes": file.bytes, "sources": list(file.sources)}
     written = seals.sealed_json({"id": model.card.id, "card": dict(model.card.data), "file": facts})
@@ -168,7 +172,7 @@ def _keep(model: Fetched) -> None:
 
 
 def _read(folder: Path) -> Fetched | None:
-    """Return the model in a folder of the cache; None where there is none."""
+    """Return the model in a folder of the cache; None if there is none."""
     try:
         found = seals.read_json(folder / _CARD)
         facts = found["file"]

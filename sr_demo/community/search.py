@@ -1,4 +1,4 @@
-"""Search in the cards of OpenModelDB: words, scale, licence and architecture; what can run here comes first."""
+"""Search in the cards of OpenModelDB by words, scale, licence and architecture; models that can run here come first."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ Licences = Literal["commercial", "any"]
 
 @dataclass(frozen=True)
 class Query:
-    """What is looked for."""
+    """Criteria of a search."""
 
     words: str = ""
-    """All of them must occur in the card, in any case; without any, every card matches."""
+    """Words that must all occur in the card, case-insensitively; if it is empty, every card matches."""
     scale: int | None = None
     licences: Licences = "commercial"
     architecture: str = ""
 
 
 class Hit(NamedTuple):
-    """One card that was found, and whether it can run here."""
+    """A card that matches, and whether the model can run here."""
 
     card: Card
     file: WeightFile | None
-    """None where it cannot run here."""
+    """File of the model; None if it cannot run here."""
     why: str
-    """Why it cannot."""
+    """Why the model cannot run here; "" if it can."""
 
 
 class Hits(NamedTuple):
-    """What was found."""
+    """Results of a search."""
 
     hits: tuple[Hit, ...]
-    """What can run here first, then by how well the words match."""
+    """Models that can run here first, then sorted by how well the words match."""
     other_licences: int
     """Number of further models that match, but whose licence forbids commercial use or is not clear."""
 
@@ -51,10 +51,10 @@ def search(cards: Sequence[Card], query: Query, index: str, max_bytes: int) -> H
     """Return the cards that match a query.
 
     Args:
-        cards: the index.
-        query: what to look for.
-        index: address of the index.
-        max_bytes: largest file that is accepted.
+        cards: The cards to search.
+        query: The criteria.
+        index: Address of the index.
+        max_bytes: Largest file that is accepted.
     """
     words = query.words.lower().split()
     ranked: list[tuple[tuple[bool, int, str], Hit]] = []
@@ -79,7 +79,7 @@ def _has(card: Card, query: Query) -> bool:
 
 
 def _rank(card: Card, words: Sequence[str]) -> int | None:
-    """Return how well the words match, 0 for best; None where one of them does not occur."""
+    """Return how well the words match, 0 for best; None if one of them does not occur."""
     name = f"{card.id} {card.name}".lower()
     facts = " ".join((*card.tags, card.architecture, card.author)).lower()
     rank = 0
@@ -96,7 +96,7 @@ def _rank(card: Card, words: Sequence[str]) -> int | None:
 
 
 def named(cards: Sequence[Card], name: str) -> Card:
-    """Return the card with this id or, where only one has it, this name. Raises BadInput with names that are similar."""
+    """Return the card with this id, or the only card with this name. Raises BadInput, which lists similar names."""
     wanted = name.lower()
     found = [card for card in cards if card.id.lower() == wanted] or [c for c in cards if c.name.lower() == wanted]
     if len(found) == 1:

@@ -1,4 +1,4 @@
-"""Which file of a model can run here, and if none can: why. Decided from the card alone, before anything is fetched."""
+"""The choice of a model's file that can run here, or the reason why none can, from the card alone before any download."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Suitability(NamedTuple):
     """Whether a model can run here."""
 
     file: WeightFile | None
-    """Its file, with the addresses to fetch it from; None where it cannot run."""
+    """The model's file, with its download addresses; None if it cannot run here."""
     why: str
-    """Why it cannot run here; "" where it can."""
+    """Why the model cannot run here; "" if it can."""
 
 
 def suitability(card: Card, index: str, max_bytes: int) -> Suitability:
     """Return the file of a model that can run here: safetensors before pickled tensors before ONNX.
 
     Args:
-        card: of the model.
-        index: address of the index, see `addresses.direct`.
-        max_bytes: largest file that is accepted.
+        card: Card of the model.
+        index: Address of the index; see `addresses.direct`.
+        max_bytes: Largest file that is accepted.
     """
     known = [r for suffix in SUFFIXES for r in card.resources if f".{r.type}" == suffix]
     if not known:
@@ -71,19 +71,19 @@ def _obstacle(card: Card, resource: Resource, sources: tuple[str, ...], max_byte
 
 
 def is_known(architecture: str) -> bool:
-    """Return whether spandrel knows an architecture of OpenModelDB."""
+    """Return whether spandrel supports an architecture of OpenModelDB."""
     name = plain(architecture)
     return _OTHER_NAMES.get(name, name) in _architectures()
 
 
 def plain(name: str) -> str:
-    """Return the name of an architecture as it is compared: "Real-CUGAN" and "realcugan" are one."""
+    """Return the normalized name of an architecture, so that "Real-CUGAN" and "realcugan" are equal."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 @cache
 def _architectures() -> frozenset[str]:
-    """Read what spandrel knows from its folder: importing it takes seconds, and a search needs nothing else of it."""
+    """Return the architectures that spandrel supports, from its folder names, since importing it takes seconds."""
     spec = find_spec("spandrel")
     if spec is None or not spec.submodule_search_locations:
         return frozenset()

@@ -1,1 +1,1 @@
-"""Inspecting a data set before training: statistics, duplicates, and the report."""
+"""Inspection of a data set before training: statistics, duplicates, and the report."""

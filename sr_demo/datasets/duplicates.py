@@ -1,8 +1,8 @@
-"""Finding copies of images: within a data set, and between it and test images that must not be in it.
+"""Search for copies of images: within a data set, and between it and test images that must not be in it.
 
-Copies are found by a 64-bit perceptual hash of the low frequencies of a 32 x 32 thumbnail, which survives rescaling, other
-formats and small changes, and confirmed by the correlation of the thumbnails. Mirrored copies are found too. Parts cut out
-of an image are found by `cut_outs`, from local features.
+Candidates are found by a 64-bit perceptual hash of the low frequencies of a 32 x 32 thumbnail, which survives rescaling,
+other formats and small changes. They are confirmed by the correlation of the thumbnails. Mirrored copies are found too.
+`cut_outs` finds crops of an image by local features.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ NEAR = 10
 _LEAST_CORRELATION = 0.98
 """Smallest correlation of the thumbnails of two copies."""
 _FLAT = 2.0
-"""Standard deviation in levels below which a thumbnail resembles any other flat image: those are left out."""
+"""Standard deviation in levels below which a thumbnail counts as flat; flat images resemble each other and are left out."""
 _CHUNK = 1024
 _BLOCK = 20_000
-"""Pairs with near hashes that are correlated at the same time: 160 MB."""
+"""Number of pairs with near hashes whose correlation is computed at once; they take 160 MB."""
 _FEATURES, _FEATURE_SIDE = 400, 640
 """Number of local features per image, and the largest side in pixels that they are computed at."""
 _RATIO = 0.75
-"""Ratio test for matches: best distance below this share of the second best (Lowe 2004, section 7.1)."""
+"""Ratio test for matches: the best distance must be below this share of the second best (Lowe 2004, section 7.1)."""
 _LEAST_INLIERS = 14
-"""Matches that must agree on one shift, rotation and scale."""
+"""Smallest number of matches that agree on one shift, rotation and scale."""
 _ZOOM, _SPREAD = 6.0, 12.0
 """Largest scale between two copies, and smallest standard deviation of the inliers in pixels, along x and y."""
 
@@ -62,11 +62,11 @@ class Features:
 
 
 def hashes(thumbs: Sequence[Thumb], mirrored: bool = False) -> Hashes:
-    """Return the perceptual hashes of thumbnails: each of the 8 x 8 lowest DCT coefficients against their median.
+    """Return the perceptual hashes of thumbnails: the 8 x 8 lowest DCT coefficients, each compared with their median.
 
     Args:
         thumbs: N thumbnails, (32, 32) uint8.
-        mirrored: hash the mirrored thumbnails.
+        mirrored: Hash the mirrored thumbnails.
 
     Returns:
         (N,) 64-bit hashes; the bit of the mean is always 0.
@@ -81,9 +81,9 @@ def hashes(thumbs: Sequence[Thumb], mirrored: bool = False) -> Hashes:
 
 
 def duplicates(thumbs: Sequence[Thumb]) -> list[Copy]:
-    """Return pairs of copies within a set, mirrored ones too: enough to link all that belong together, each way once.
+    """Return pairs of copies within a set, mirrored ones too; enough to connect all copies, with each kind of copy once.
 
-    All pairs of a thousand frames that are alike would be half a million.
+    All pairs would be too many: a thousand similar frames have half a million pairs.
     """
     linked, ways = _Groups(), dict[int, set[str]]()
     kept: list[Copy] = []
@@ -110,7 +110,7 @@ def _copies(thumbs: Sequence[Thumb], others: Sequence[Thumb]) -> Iterator[Copy]:
 
 
 class _Groups:
-    """Sets of images that belong together (union-find)."""
+    """Disjoint sets of images that are copies of each other (union-find)."""
 
     def __init__(self) -> None:
         self.leader: dict[int, int] = {}
@@ -123,7 +123,7 @@ class _Groups:
         return i
 
     def join(self, i: int, j: int) -> bool:
-        """Make one group of two; return whether they were two."""
+        """Merge the groups of `i` and `j`; return whether they were different groups."""
         i, j = self.find(i), self.find(j)
         self.leader[j] = i
         return i != j
@@ -159,12 +159,12 @@ def features(image: Image) -> Features:
 
 
 def cut_outs(found: Sequence[Features], others: Sequence[Features], progress: Progress = SILENT) -> list[Copy]:
-    """Find images of a set that show a part of one of `others`, or the other way round.
+    """Find images of a set that are crops of one of `others`, or vice versa.
 
     Args:
-        found: features of the images of the set.
-        others: features of the images to compare with.
-        progress: receives the progress, and may stop.
+        found: Features of the images of the set.
+        others: Features of the images to compare with.
+        progress: Receives the progress, and may stop.
 
     Returns:
         Pairs whose features agree on one shift, rotation and scale.
@@ -197,7 +197,7 @@ def _inliers(matcher: cv2.BFMatcher, one: Features, other: Features) -> int:
         return 0
     inside = np.asarray(mask).ravel().astype(bool)
     a, b = a[inside], b[inside]
-    # Letters and bricks resemble each other: many matches on one spot, or along one line, prove nothing.
+    # Letters and bricks resemble each other, so that many matches on one spot or along one line are not sufficient.
     if min(float(points.std(axis=0).min()) for points in (a, b)) < _SPREAD:
         return 0
     return min(len(np.unique(np.rint(points / 2), axis=0)) for points in (a, b))
@@ -227,7 +227,7 @@ def _same(a: Thumb, b: Thumb) -> str:
 
 
 def _units(thumbs: Sequence[Thumb]) -> NDArray[np.float32]:
-    """Return (N, 1024): thumbnails minus their mean, of length 1, so that products are correlations; zero where flat."""
+    """Return (N, 1024): zero-mean thumbnails with unit norm, whose products are correlations; zero for flat thumbnails."""
     flat = np.array([t.ravel() for t in thumbs], np.float32).reshape(len(thumbs), -1)
     flat -= flat.mean(axis=1, keepdims=True)
     length = np.linalg.norm(flat, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The images of a data set, listed before they are read: a folder, DIV2K as unpacked, or `.npz` files."""
+"""Listing of the images in a data set, which are read later: a folder, the unpacked DIV2K, or `.npz` files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sr_demo.reports.evaluation import images_in, pairs
 SCALE = 4
 
 Pair = tuple[Image, Image | None]
-"""HR, and LR where the data set contains it."""
+"""HR, and LR if the data set contains it."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,22 @@ class Entry:
 
     name: str
     read: Callable[[], Pair]
-    """Raises BadInput, naming the file."""
+    """Reads the image. Raises BadInput, which names the file."""
 
 
 def entries(path: Path, limits: Limits = Limits(), scale: int = SCALE) -> tuple[str, list[Entry]]:  # noqa: B008 - a frozen value
     """List the images of a data set.
 
     Args:
-        path: a folder of images, DIV2K as unpacked, an `.npz` file, or a folder of them.
-        limits: limits for reading the images.
+        path: A folder of images, the unpacked DIV2K, an `.npz` file, or a folder of them.
+        limits: Limits for reading the images.
         scale: HR size divided by LR size.
 
     Returns:
-        What `path` is, in a few words, and its images.
+        A short description of `path`, and its images.
 
     Raises:
-        BadInput: when there are no images.
+        BadInput: There are no images.
     """
     if is_npz(path):
         return _stacked(path, scale)

@@ -1,4 +1,4 @@
-"""What a data set report found, in plain sentences: for the page, the HTML file and the command line."""
+"""The findings of a data set report as plain sentences, for the page, the HTML file and the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data set report as HTML: a fragment for the page, or a file that needs no other."""
+"""The data set report as HTML: a fragment for the page, or a self-contained file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _MOST_LISTED = 30
 
 
 class _List(NamedTuple):
-    """A list with a heading, shortened."""
+    """A shortened list with a heading."""
 
     title: str
     lines: Sequence[str]
     more: int
-    """Lines that were left out."""
+    """Number of lines that were left out."""
 
 
 class _Triplet(NamedTuple):
@@ -38,7 +38,7 @@ class _Triplet(NamedTuple):
 
 
 def data_html(report: DataReport) -> str:
-    """Return the whole report as one HTML page that needs no other file."""
+    """Return the whole report as one self-contained HTML page."""
     return render("data_report.html", title=f"The pictures in {report.name}", body=data_body(report))
 
 
@@ -59,7 +59,7 @@ def data_body(report: DataReport) -> str:
 
 
 def _lists(report: DataReport) -> list[_List]:
-    """Return copies, leaks and skipped files, each by name."""
+    """Return copies, leaks and skipped files, each sorted by name."""
     images = report.images
     copies: list[str] = []
     for group in groups(report.copies):

@@ -1,4 +1,4 @@
-"""What is measured in each image of a data set: size, brightness, sharpness, spectrum, difficulty, fingerprint.
+"""Measurements of one image of a data set: size, brightness, sharpness, spectrum, difficulty, thumbnail.
 
 Legend: Y = BT.601 luma in 0..255; HR, LR = the large and the small image of a pair; s = scale.
 """
@@ -21,9 +21,9 @@ from sr_demo.metrics.full_reference import psnr_y
 from sr_demo.metrics.niqe import niqe
 
 LARGEST = 1024
-"""Largest side in pixels of the area that is measured: the middle of a larger image."""
+"""Largest side in pixels of the measured area; of a larger image, the central part is measured."""
 FREQUENCIES = 24
-"""Rings of the spectrum, from 0 to 0.5 cycles per pixel."""
+"""Number of rings of the spectrum, from 0 to 0.5 cycles per pixel."""
 _SQUARE = 256
 """Side of the square whose spectrum is computed; smaller images use their own largest square, of at least 32."""
 
@@ -32,7 +32,7 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ImageStatistics:
-    """What was measured in one image."""
+    """Measurements of one image."""
 
     name: str
     width: int
@@ -48,24 +48,24 @@ class ImageStatistics:
     """Standard deviation of the Laplacian of Y, in levels; low for a blurred image."""
     niqe: float | None
     psnr_y: float
-    """PSNR-Y in dB of bicubic upscaling against HR: how easy the image is at scale 4. `inf` where nothing is lost."""
+    """PSNR-Y in dB of bicubic upscaling against HR; high for images that are easy to upscale, `inf` if nothing is lost."""
     spectrum: Doubles | None
     """(24,): mean power in dB of rings of equal width, 0 to 0.5 cycles per pixel; None for images under 32 pixels."""
     thumb: NDArray[np.uint8]
-    """(32, 32) Y of the whole image, for finding copies."""
+    """(32, 32) Y of the whole image, for the search for copies."""
 
 
 def measure(name: str, hr: Image, lr: Image | None, scale: int = SCALE) -> ImageStatistics:
     """Measure one image.
 
     Args:
-        name: its name, for the report.
+        name: Name of the image, for the report.
         hr: (H, W, 3) float32 in [0, 1].
         lr: (H // s, W // s, 3) float32 in [0, 1]; None computes it by bicubic downscaling.
         scale: HR size divided by LR size.
 
     Raises:
-        BadInput: when the image is too small for the scale.
+        BadInput: The image is too small for the scale.
     """
     height, width = hr.shape[:2]
     if min(height, width) < 2 * scale:
@@ -103,7 +103,7 @@ def thumbnail(image: Image) -> NDArray[np.uint8]:
 def radial_spectrum(luma: NDArray[np.float32]) -> Doubles | None:
     """Return the power spectrum of the central square under a Hann window, averaged over rings.
 
-    White noise of standard deviation s has 20 log10 s in every ring; photos fall by about 6 dB per octave and more.
+    White noise of standard deviation s has 20 log10 s dB in every ring; spectra of photos fall by 6 dB per octave or more.
 
     Args:
         luma: (H, W) float32 in 0..255.
@@ -127,12 +127,12 @@ def radial_spectrum(luma: NDArray[np.float32]) -> Doubles | None:
 
 
 def crops(hr: Image, lr: Image | None, side: int, scale: int = SCALE) -> tuple[Image, Image, Image]:
-    """Cut out the most detailed of nine places of an image.
+    """Cut the crop with the most detail among nine positions in an image.
 
     Args:
         hr: (H, W, 3) float32 in [0, 1].
         lr: (H // s, W // s, 3) float32 in [0, 1]; None computes it by bicubic downscaling.
-        side: side of the crop in HR pixels; smaller images give a smaller crop.
+        side: Side of the crop in HR pixels; smaller images give a smaller crop.
         scale: HR size divided by LR size.
 
     Returns:

@@ -13,13 +13,13 @@ _BINS = 24
 
 
 def histogram(values: Sequence[float], title: str, unit: str, span: tuple[float, float] | None = None) -> str:
-    """Return a figure with the distribution of `values`, or "" where there are none.
+    """Return a figure with the distribution of `values`, or "" if there are none.
 
     Args:
-        values: one finite number per image.
-        title: caption of the figure.
-        unit: unit of the values.
-        span: smallest and largest value on the axis; by default those of `values`.
+        values: One finite number per image.
+        title: Caption of the figure.
+        unit: Unit of the values.
+        span: Smallest and largest value on the axis; by default those of `values`.
     """
     if not values:
         return ""
@@ -50,7 +50,7 @@ def spectrum_chart(spectrum: dict[str, list[float]], limit: float) -> str:
 
     Args:
         spectrum: "cycles_per_pixel", and power in dB: "p10", "median", "p90", as `report.spectrum` returns it.
-        limit: the highest frequency in cycles per pixel that the LR image holds; it is marked.
+        limit: Highest frequency of the LR image, in cycles per pixel; it is marked.
     """
     frequencies = spectrum["cycles_per_pixel"]
     low, high = min(spectrum["p10"]), max(spectrum["p90"])

@@ -20,9 +20,9 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.verdicts import Facts
 
 SHOWN = 6
-"""Number of sample pairs, of hardest and of easiest images that are shown."""
+"""Number of sample pairs, of hardest and of easiest images in the report."""
 CROP = 96
-"""Side of a shown crop in HR pixels."""
+"""Side of a crop in the report, in HR pixels."""
 _MOST_MATCHES = 60_000
 """Largest number of image pairs whose local features are compared; beyond, only whole copies are searched for."""
 
@@ -34,7 +34,7 @@ class Triplet:
     name: str
     """Name of the image in the data set."""
     psnr_y: float
-    """PSNR-Y of bicubic upscaling against HR, dB, over the measured part of the image and not the crop alone."""
+    """PSNR-Y of bicubic upscaling against HR in dB, over the measured part of the image rather than the crop."""
     hr: Image
     """(s*h, s*w, 3) float32 in [0, 1]."""
     lr: Image
@@ -53,24 +53,24 @@ class Against:
 
 @dataclass
 class DataReport:
-    """The statistics of all images, and what was found in the set."""
+    """The statistics of all images and the findings on the set."""
 
     name: str
     what: str
     total: int
-    """Number of images in the set; fewer were measured where some were skipped or Stop was pressed."""
+    """Number of images in the set; fewer were measured if some were skipped or Stop was pressed."""
     images: list[ImageStatistics] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: bool = False
     copies: list[Copy] = field(default_factory=list)
-    """Copies within the set; positions in `images`."""
+    """Copies within the set; both indices refer to `images`."""
     against: str = ""
     against_names: list[str] = field(default_factory=list)
     leaks: list[Copy] = field(default_factory=list)
-    """Copies of test images: `first` is a position in `images`, `second` in `against_names`."""
+    """Copies of test images: `first` is an index into `images`, `second` into `against_names`."""
     searched_cut_outs: bool = False
     not_searched: str = ""
-    """Name of the test images that were not searched for because of Stop."""
+    """Name of the test images for which the search did not finish because of Stop."""
     samples: list[Triplet] = field(default_factory=list)
     hardest: list[Triplet] = field(default_factory=list)
     easiest: list[Triplet] = field(default_factory=list)
@@ -79,18 +79,18 @@ class DataReport:
 def examine(
     name: str, what: str, entries: Sequence[Entry], against: Against | None = None, progress: Progress = SILENT
 ) -> DataReport:
-    """Measure all images of a data set. A bad one is skipped; Stop ends the work and keeps what was found until then.
+    """Measure all images of a data set. Unreadable images are skipped; after Stop, the findings so far are returned.
 
     Args:
-        name: name of the data set.
-        what: what it is, in a few words.
-        entries: its images.
-        against: test images that must not be among them.
-        progress: receives the progress, and may stop.
+        name: Name of the data set.
+        what: Short description of the data set.
+        entries: Images of the data set.
+        against: Test images that must not be in the data set.
+        progress: Receives the progress, and may stop.
 
     Raises:
-        BadInput: when no image could be measured.
-        Cancelled: when stopped before the first image was measured.
+        BadInput: No image could be measured.
+        Cancelled: Stopped before the first image was measured.
     """
     report = DataReport(name, what, len(entries))
     found: list[Features] = []
@@ -131,7 +131,7 @@ def examine(
 
 
 def _compare(report: DataReport, against: Against, found: Sequence[Features], progress: Progress) -> None:
-    """Find whole copies of `against` in the set, and parts of them where that does not take too long."""
+    """Find copies of `against` in the set, and crops of them if the search does not take too long."""
     names: list[str] = []
     thumbs: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
     others: list[Features] = []
@@ -145,7 +145,7 @@ def _compare(report: DataReport, against: Against, found: Sequence[Features], pr
         names.append(entry.name)
         thumbs.append(thumbnail(hr))
         others.append(features(hr))
-    report.against, report.against_names = against.name, names  # not before all were searched for
+    report.against, report.against_names = against.name, names  # set only after the search is complete
     report.leaks = leaks([image.thumb for image in report.images], thumbs)
     if len(found) * len(others) <= _MOST_MATCHES:
         whole = {(copy.first, copy.second) for copy in report.leaks}
@@ -172,7 +172,7 @@ def _choose(report: DataReport, read: Sequence[Entry], progress: Progress) -> No
 
 
 def facts(report: DataReport) -> Facts:
-    """Return the report as JSON-able data: lengths in pixels, brightness in levels of 255, PSNR in dB; None is unknown."""
+    """Return the report as JSON-able data: lengths in pixels, brightness in 0..255, PSNR in dB; None for unknown values."""
     images = report.images
     return {
         "program": f"sr_demo {__version__}",
@@ -233,7 +233,7 @@ def sizes(report: DataReport) -> list[tuple[tuple[int, int], int]]:
 
 
 def spectrum(report: DataReport) -> dict[str, list[float]] | None:
-    """Return 10 %, median and 90 % of the images' spectra in dB, by cycles per pixel; None where all images are tiny."""
+    """Return 10 %, median and 90 % of the images' spectra in dB, by cycles per pixel; None if all images are tiny."""
     known = [image.spectrum for image in report.images if image.spectrum is not None]
     if not known:
         return None

@@ -1,1 +1,1 @@
-"""The deployability report: approaches measured in processes of their own and judged against a budget."""
+"""The deployability report: approaches measured in separate processes and judged by a budget."""

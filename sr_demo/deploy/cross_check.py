@@ -58,7 +58,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Check:
-    """`deploy` and the independent program, for one method."""
+    """Measurements of one method by `deploy` and by the independent program."""
 
     key: str
     deploy: Side
@@ -81,16 +81,16 @@ class Check:
 
 
 def check(job: Job, side: int, rounds: int, seconds: float) -> Check:
-    """Measure a method both ways.
+    """Measure a method with both programs.
 
     Args:
-        job: the method.
-        side: side of the square input image in pixels.
-        rounds: processes of each kind.
-        seconds: time for the runs of each process.
+        job: The method.
+        side: Side of the square input image in pixels.
+        rounds: Number of processes of each program.
+        seconds: Seconds for the runs of each process.
 
     Raises:
-        SRError: when the method could not be measured.
+        SRError: The method could not be measured.
     """
     inside: list[tuple[list[float], float, float]] = []
     outside: list[tuple[list[float], float]] = []
@@ -116,7 +116,7 @@ def side_of(rounds: Sequence[Sequence[float]], peaks: Sequence[float], idle: flo
 
 
 def _deploy(job: Job, side: int, seconds: float) -> tuple[list[float], float, float]:
-    """Return timed runs, peak and idle memory in MB, as the report states them."""
+    """Return the seconds of the timed runs, and peak and idle memory in MB, from the report."""
     from sr_demo.deploy.measurement import Plan, measure_apart
 
     plan = Plan(sizes=(Size(side, side),), seconds=seconds, quality=False, patience=20 * seconds)
@@ -125,7 +125,7 @@ def _deploy(job: Job, side: int, seconds: float) -> tuple[list[float], float, fl
 
 
 def _outside(job: Job, side: int, seconds: float) -> tuple[list[float], float]:
-    """Return timed runs and peak memory in MB of a new process."""
+    """Return the seconds of the timed runs and the peak memory in MB of a new process."""
     arguments = [sys.executable, "-m", "sr_demo.deploy.independent_program", job.full_name, str(side), str(seconds)]
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         timer = gnu_time()
@@ -144,7 +144,7 @@ def _outside(job: Job, side: int, seconds: float) -> tuple[list[float], float]:
 
 
 def gnu_time() -> str | None:
-    """Return the path of GNU time, which prints the memory of a process, or None."""
+    """Return the path of GNU time, which prints the memory of a process; None if it is not installed."""
     found = shutil.which("time")
     if found is None:
         return None
@@ -176,7 +176,7 @@ def _print(text: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check and print; return 0 when all are within the bounds, 1 when one is not, 2 when one could not be measured."""
+    """Check the methods; return 0 when all are within the bounds, 1 when one is not, 2 when one could not be measured."""
     from sr_demo.catalogue import APPROACHES
     from sr_demo.inference.jobs import job_for
 

@@ -19,9 +19,9 @@ _RESOLVES = ("mtf50_lines", "finest_lines")
 
 
 def deploy_csv(report: Facts) -> str:
-    """Return the report as CSV with a heading; lines end in CRLF.
+    """Return the report as CSV with a header row; lines end in CRLF.
 
-    What was not measured is empty; a method that failed has one line.
+    Cells without a measurement are empty; a method that failed has one line.
     """
     text = io.StringIO()
     heads: tuple[str, ...] = (

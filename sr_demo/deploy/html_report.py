@@ -1,4 +1,4 @@
-"""The deployability report as HTML: a page that needs no other file, or its two parts for the Deploy tab."""
+"""The deployability report as HTML: a self-contained page, or its two parts for the Deploy tab."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Verdict(NamedTuple):
 
 
 def deploy_html(report: Facts) -> str:
-    """Return the whole report as one HTML page that needs no other file."""
+    """Return the whole report as one self-contained HTML page."""
     return render("deploy_report.html", title=_TITLE, summary=summary(report), details=details(report))
 
 
@@ -51,7 +51,7 @@ def summary(report: Facts) -> str:
 
 
 def _comparable(rows: Sequence[Facts]) -> list[Facts]:
-    """Return the rows of methods with a scale of 4, whose scores are of the same LR images."""
+    """Return the rows of methods with a scale of 4, whose scores are based on the same LR images."""
     return [row for row in rows if row["scale"] == SCALE]
 
 
@@ -89,7 +89,7 @@ def _sentence(row: Facts) -> str:
 
 
 def _best_resolution(report: Facts) -> Facts | None:
-    """Return the largest number of resolved lines and the titles that reach it; None where the chart was not measured."""
+    """Return the largest number of resolved lines and the titles that reach it; None if the chart was not measured."""
     rows = _comparable(_scored(_measured(report)))
     if report["chart"] is None or not rows:
         return None
@@ -99,7 +99,7 @@ def _best_resolution(report: Facts) -> Facts | None:
 
 
 def details(report: Facts) -> str:
-    """Return everything that was measured as HTML: tables, plots, and how it was measured."""
+    """Return all measurements as HTML: tables, plots, and the method of measurement."""
     measured = _measured(report)
     scored = _scored(measured)
     alike = _comparable(scored)
@@ -145,7 +145,7 @@ def _shows_bicubic(rows: Sequence[Facts]) -> bool:
 
 
 def _resolutions(report: Facts, rows: Sequence[Facts]) -> list[Facts]:
-    """Return what the chart itself, bicubic and each method resolve, as rows of a table."""
+    """Return the resolution of the chart itself, bicubic and each method, as rows of a table."""
     chart = report["chart"]
     if chart is None:
         return []
@@ -157,7 +157,7 @@ def _resolutions(report: Facts, rows: Sequence[Facts]) -> list[Facts]:
 
 
 def _stars(report: Facts, rows: Sequence[Facts]) -> list[_Figure]:
-    """Return the middle of the chart's star as the chart itself, bicubic and each method show it."""
+    """Return the centre of the chart's star in the chart itself, in bicubic upscaling and in the result of each method."""
     chart = report["chart"]
     if chart is None:
         return []

@@ -1,11 +1,11 @@
-"""A program that loads and runs one approach without the deployability report, for `cross_check` to compare with.
+"""A program that loads and runs one approach without the deployability report, as a reference for `cross_check`.
 
 `python -m sr_demo.deploy.independent_program ID[:CHECKPOINT] SIDE SECONDS` upscales a SIDE x SIDE image once untimed and then
 for about SECONDS, at least three times, and prints the seconds of each run as JSON. With SIDE 0 it ends before anything is
 loaded, which gives the memory of the idle program.
 
-It ends without Python's clean-up, which reads all of torch's libraries: after `espcn` at 128 x 128 pixels the resident set
-rose from 618 to 730 MB while the program ended, memory that the method does not need.
+It exits without Python's clean-up, which reads all of torch's libraries: after `espcn` at 128 x 128 pixels the resident set
+rose from 618 to 730 MB during the exit, although the method does not need this memory.
 """
 
 from __future__ import annotations

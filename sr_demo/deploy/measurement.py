@@ -1,4 +1,4 @@
-"""Measuring one approach in its own process: its memory is measured alone, and a crash costs one row of the report."""
+"""Measurement of one approach in a separate process, so that its memory is isolated and a crash affects only its row."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from sr_demo.system.apart import call_apart
 
 _LIMIT_SECONDS = 900
 _LEAST = 3
-"""Smallest number of timed runs of a size, where there is time for them."""
+"""Smallest number of timed runs of a size, if time allows."""
 _COUNTED = 64
 """Side of the image whose multiply-adds are counted."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured."""
+    """Extent of the measurements."""
 
     sizes: tuple[Size, ...] = (Size(64, 64), Size(128, 128), Size(256, 256))
     """Sizes of the LR images."""
@@ -43,12 +43,12 @@ class Plan:
     quality: bool = True
     """Also measure the quality of the results."""
     pairs: tuple[Pair, ...] = ()
-    """Images to score on; without any, bundled photos."""
+    """Images to score on; bundled photos if it is empty."""
     pairs_name: str = BUNDLED
 
 
 def measure_apart(job: Job, plan: Plan, progress: Progress = SILENT) -> Facts:
-    """Call `measure` in a new process. Raises SRError with the message it failed with, or Cancelled."""
+    """Call `measure` in a new process. Raises SRError with the message of the process, or Cancelled."""
     return call_apart(measure, (job, plan), progress, seconds=_LIMIT_SECONDS)
 
 
@@ -56,15 +56,15 @@ def measure(job: Job, plan: Plan, report: Callable[[float, str], None] = lambda 
     """Measure one approach in this process.
 
     Args:
-        job: what to measure.
-        plan: how much to measure.
-        report: receives the progress: a fraction and a note.
+        job: The approach.
+        plan: Extent of the measurements.
+        report: Receives the progress: a fraction and a note.
 
     Returns:
         JSON-able data, the "measured" of a row of the report.
 
     Raises:
-        SRError: when the approach cannot be loaded or run.
+        SRError: The approach cannot be loaded or run.
     """
     memory.release()
     idle = memory.resident_bytes()
@@ -104,15 +104,15 @@ def measure(job: Job, plan: Plan, report: Callable[[float, str], None] = lambda 
 
 
 def _latency(subject: Subject, size: Size, plan: Plan, left: float) -> tuple[Facts, bool, float]:
-    """Time one size: a first run, then as many as the plan allows.
+    """Time one size: a first run, then as many timed runs as the plan allows.
 
-    Memory is sampled during the first run only, since sampling costs time.
+    Memory is sampled during the first run only, since sampling takes time.
 
     Args:
-        subject: the approach.
-        size: size of the LR image.
-        plan: how often to run.
-        left: seconds left for all sizes together.
+        subject: The approach.
+        size: Size of the LR image.
+        plan: Extent of the measurements.
+        left: Remaining seconds for all sizes together.
 
     Returns:
         The line of the report (megapixels are those of the result), whether all runs gave the same bits, and the seconds
@@ -150,19 +150,19 @@ def _latency(subject: Subject, size: Size, plan: Plan, left: float) -> tuple[Fac
 
 
 def _run(subject: Subject, image: Image) -> tuple[Run, bytes]:
-    """Return a run without its result, since twenty results would count as memory, and a digest of the result."""
+    """Run the approach; return the run without its result, which would occupy measured memory, and a digest of the result."""
     run = subject.run(image)
     digest = blake2b(np.ascontiguousarray(run.rgb).data).digest()
     return replace(run, rgb=image), digest
 
 
 def another(seconds: Sequence[float], plan: Plan, left: float) -> bool:
-    """Return whether to time another run: one in any case, three while time is left for them, then as planned.
+    """Return whether to time another run: at least one, three if time allows, further ones as planned.
 
     Args:
-        seconds: times of the runs so far.
-        plan: how often to run.
-        left: seconds left.
+        seconds: Seconds of the timed runs so far.
+        plan: Extent of the measurements.
+        left: Remaining seconds.
     """
     if not seconds:
         return True
@@ -172,7 +172,7 @@ def another(seconds: Sequence[float], plan: Plan, left: float) -> bool:
 
 
 def _operations(job: Job) -> Facts:
-    """Return multiply-adds per LR pixel: counted while a network runs, else half of the stated operations."""
+    """Return the multiply-adds per LR pixel: counted in a run of the network, or half of the stated operations."""
     stated: Facts = {"value": job.checkpoint.flops_per_pixel / 2, "how": "stated"}
     if job.approach.family not in ("convolutional", "adversarial", "attention"):
         return stated
@@ -184,7 +184,7 @@ def _operations(job: Job) -> Facts:
     with counter:
         upscaler.upscale(filled(Size(_COUNTED, _COUNTED)), job.options, SILENT)
     found = counter.get_total_flops()
-    # Nothing is counted of a network that another library runs.
+    # The counter counts nothing if another library than torch runs the network.
     return {"value": found / 2 / _COUNTED**2, "how": "counted"} if found else stated
 
 
@@ -197,6 +197,6 @@ def _vram() -> float | None:
 
 
 def _threads() -> int:
-    """Return the number of threads that torch computes with; 1 where torch is not loaded."""
+    """Return the number of threads that torch uses; 1 if torch is not loaded."""
     torch = sys.modules.get("torch")
     return int(torch.get_num_threads()) if torch is not None else 1

@@ -13,7 +13,7 @@ _WIDTH, _NAMES = 640, 190
 """Width of a plot, and of the space for the names of methods, in user units."""
 _ROW = 26
 _LETTERS = 27
-"""Longest name of a method that fits."""
+"""Largest number of letters of a method's name that fit."""
 _LABEL_HEIGHT = 15
 
 
@@ -21,7 +21,7 @@ def latency_plot(rows: Sequence[Facts]) -> str:
     """Return a plot with a row per method: a dot for every timed run at the largest size, a bar at the median.
 
     Args:
-        rows: measured rows of the report, at least one.
+        rows: Measured rows of the report, at least one.
     """
     lines = [(row["title"], max(row["measured"]["latency"], key=_pixels)) for row in rows]
     frame = svg.Frame(_WIDTH, _ROW * len(lines) + 40, left=_NAMES, right=20, top=8, bottom=32)
@@ -37,10 +37,10 @@ def latency_plot(rows: Sequence[Facts]) -> str:
 
 
 def memory_plot(rows: Sequence[Facts]) -> str:
-    """Return a plot with a line per method: side of the input image to the right, growth of memory upward.
+    """Return a plot with a line per method: side of the input image on the x axis, growth of memory on the y axis.
 
     Args:
-        rows: measured rows of the report, at least one.
+        rows: Measured rows of the report, at least one.
     """
     frame = svg.Frame(_WIDTH, 300, left=56, right=_NAMES, top=14, bottom=44)
     lines = [(row["title"], sorted(row["measured"]["latency"], key=_pixels)) for row in rows]
@@ -58,7 +58,7 @@ def memory_plot(rows: Sequence[Facts]) -> str:
         parts.append(svg.text(frame.x(pixels**0.5 / widest), frame.ground + 16, f"{pixels**0.5:.0f}", "middle"))
     parts.append(svg.text(frame.left, frame.height - 6, "pixels per side to the right, MB of growth upward"))
     label_height = frame.ground + _LABEL_HEIGHT
-    # From the lowest line up, each label at least a line of text above the one before.
+    # Labels are placed from the lowest line up, each at least one line of text above the previous label.
     for number, (title, line) in enumerate(sorted(lines, key=lambda item: -place(item[1][-1])[1])):
         points = [place(entry) for entry in line]
         parts.append(svg.polyline(points, dashes=svg.DASHES[number % len(svg.DASHES)]))
@@ -73,7 +73,7 @@ def _pixels(entry: Facts) -> int:
 
 
 def _round_up(value: float) -> float:
-    """Return the next round number from `value`."""
+    """Return the smallest round number that is at least `value`."""
     unit = 10 ** floor(log10(max(value, 1)))
     return next(step * unit for step in (1, 2, 4, 5, 8, 10) if step * unit >= value)
 

@@ -27,30 +27,30 @@ Plane = NDArray[np.float32]
 BUNDLED = "the central 256 x 256 pixels of four bundled photos"
 _PHOTOS = ("cat", "text", "cells", "brick")
 _CROP = 256
-"""Side of the references, cut from the middle of the photos."""
+"""Side of the references in pixels, which are the centres of the photos."""
 _LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _COMPARED = 48
-"""Side of the image that is upscaled in every precision."""
+"""Side in pixels of the image that is upscaled in every precision."""
 _NOISE = 5 / 255
 """Standard deviation of the noise on a flat gray field."""
 _BAR = 16
 """Width of the black and white bars in LR pixels."""
 _AWAY = 4
-"""Distance from an edge in LR pixels beyond which a bar must be plain again."""
+"""Distance from an edge in LR pixels beyond which a bar must be uniform again."""
 _STRUCTURE, _WINDOW = 4.0, 2.0
-"""Sigmas in pixels of the result: of the high-pass that leaves structure, and of the neighbourhoods that are compared."""
+"""Sigmas in pixels of the result: of the high-pass that extracts structure, and of the neighbourhoods that are compared."""
 _BLURS = (0.0, 0.7, 1.0, 1.4, 2.0, 2.8)
-"""Sigmas in pixels of the result by which the reference is blurred to explain the result."""
+"""Sigmas, in pixels of the result, of the blurs of the reference that are tried to explain the result."""
 _GRAIN = 0.25
-"""Energy in squared levels that is due to rounding, not to structure."""
+"""Energy in squared levels that is caused by rounding rather than by structure."""
 _FULL_RED = 16.0
-"""Levels of false detail from which on a pixel of the map is fully red."""
+"""Levels of false detail from which a pixel of the map is fully red."""
 _STAR_SIDE = 160
 _SHARES = tuple(field.name for field in fields(Invention))
 
 
 def precisions(subject: Subject) -> Facts:
-    """Compare the chosen precision, and others that the approach can run in, with fp32, on an image of 48 x 48 pixels."""
+    """Compare the chosen precision and all others that the approach supports with fp32, on an image of 48 x 48 pixels."""
     image = filled(Size(_COMPARED, _COMPARED))
     chosen = subject.run(image)
     exact = chosen if chosen.precision == "fp32" else subject.run(image, "fp32")
@@ -78,7 +78,7 @@ def precisions(subject: Subject) -> Facts:
 
 
 def _difference(one: Image, exact: Image) -> tuple[float | None, float]:
-    """Return PSNR in dB (None: identical) and the largest difference, of values in [0, 1]."""
+    """Return PSNR in dB (None if identical) and the largest difference, for values in [0, 1]."""
     difference = one.astype(np.float64) - exact
     squared = float(np.mean(difference**2))
     return None if squared == 0 else round(-10 * log10(squared), 2), round(float(np.abs(difference).max()), 5)
@@ -88,12 +88,12 @@ def quality(subject: Subject, pairs: Sequence[Pair]) -> Facts:
     """Measure the quality of the results.
 
     Args:
-        subject: the approach.
-        pairs: images to score on; without any, bundled photos.
+        subject: The approach.
+        pairs: Images to score on; bundled photos if it is empty.
 
     Returns:
         JSON-able data: scores on the resolution chart and on the images, resolving power, false detail, and errors on
-        plain fields.
+        flat fields.
     """
     scale = subject.job.default_scale
     reference = resolution_chart(1024)
@@ -134,17 +134,17 @@ def _references(pairs: Sequence[Pair], scale: int) -> Iterator[tuple[str, ImageD
 def false_detail(result: Image, reference: Image) -> Plane:
     """Return the structure in a result that its reference does not have.
 
-    Structure is luma after a high-pass with a sigma of 4 pixels. In each Gaussian neighbourhood, the part of the result's
-    structure that is a positive multiple of the reference's is explained; the reference is also tried blurred by each of
-    `_BLURS`, and whichever explains most counts. The standard deviation of the rest is returned. Lost contrast and blur
-    therefore count little; invented texture, displaced lines and jagged edges (aliasing, which bicubic has too) count fully.
+    Structure is luma after a high-pass with a sigma of 4 pixels. In each Gaussian neighbourhood, the structure of the result
+    is explained by a positive multiple of the structure of the reference, blurred by the sigma among `_BLURS` that explains
+    most. The standard deviation of the remainder is returned. Lost contrast and blur therefore count little; invented
+    texture, displaced lines and jagged edges (aliasing, which bicubic has too) count fully.
 
     Args:
         result: (H, W, 3) float32 in [0, 1].
-        reference: the same.
+        reference: (H, W, 3) float32 in [0, 1].
 
     Returns:
-        (H, W) float32, in levels of 255.
+        (H, W) float32, in levels of 0 to 255.
     """
     ours = _structure(result)
     energy, least = _local_mean(ours * ours), None
@@ -166,17 +166,17 @@ def _local_mean(plane: Plane) -> Plane:
 
 
 def _painted(reference: Image, false: Plane) -> Image:
-    """Draw the reference in pale gray and false detail over it in red."""
+    """Return the reference in pale gray, overlaid with false detail in red."""
     gray = 0.45 + 0.5 * reference.mean(axis=2, keepdims=True, dtype=np.float32)
     share = np.minimum(false / _FULL_RED, 1)[..., None]
     return readonly((gray * (1 - share) + np.array([0.8, 0.0, 0.0], np.float32) * share).astype(np.float32))
 
 
 def star(chart: Image) -> str:
-    """Return the middle of the chart's star; where its rays merge, nothing is resolved.
+    """Return the centre of the chart's star; detail is unresolved where its rays merge.
 
     Args:
-        chart: an upscaled resolution chart, (H, W, 3) float32 in [0, 1], square.
+        chart: An upscaled resolution chart, (H, W, 3) float32 in [0, 1], square.
 
     Returns:
         The central 160 x 160 pixels of the star as PNG, in a `data:` address.
@@ -187,14 +187,14 @@ def star(chart: Image) -> str:
 
 
 def describe_resolution(chart: Image) -> Facts:
-    """Return what an image of the resolution chart resolves.
+    """Return the resolution of an image of the resolution chart.
 
     Args:
-        chart: an upscaled resolution chart, (H, W, 3) float32 in [0, 1], square.
+        chart: An upscaled resolution chart, (H, W, 3) float32 in [0, 1], square.
 
     Returns:
-        JSON-able data: `mtf50_cycles_per_pixel`, and `mtf50_lines` and `finest_lines` in lines per picture height; None
-        where nothing was found, 0 for `finest_lines`.
+        JSON-able data: `mtf50_cycles_per_pixel`, and `mtf50_lines` and `finest_lines` in lines per picture height. If
+        nothing was found, `finest_lines` is 0 and the others are None.
     """
     found = resolution_of(chart)
     return {
@@ -205,7 +205,7 @@ def describe_resolution(chart: Image) -> Facts:
 
 
 def _fields(subject: Subject) -> Facts:
-    """Measure errors on flat fields and on bars, and the gain of noise."""
+    """Measure errors on flat fields and on bars, and the amplification of noise."""
     worst, where = 0.0, 0.0
     for level in _LEVELS:
         flat = np.full((32, 32, 3), np.float32(round(level * 255) / 255), np.float32)
@@ -232,7 +232,7 @@ def _fields(subject: Subject) -> Facts:
 
 
 def _scores(result: Image, lr: Image, reference: Image, scale: int) -> Facts:
-    """Return the scores in the report. NIQE is not among them: it would take longer than some of the methods."""
+    """Return the scores of the report, without NIQE, which would take longer than some of the methods."""
     scores = {
         "psnr_y": psnr_y(result, reference, scale),
         "ssim_y": ssim_y(result, reference, scale),
@@ -245,13 +245,13 @@ def _scores(result: Image, lr: Image, reference: Image, scale: int) -> Facts:
 
 
 def _drift(result: Image, reference: Image) -> float:
-    """Return the largest difference of a channel's mean, in levels of 255."""
+    """Return the largest difference of a channel's mean, in levels of 0 to 255."""
     means: NDArray[np.float64] = np.abs(result.mean(axis=(0, 1), dtype=np.float64) - reference.mean(axis=(0, 1)))
     return round(float(means.max()) * 255, 4)
 
 
 def _middle(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the central `_CROP` x `_CROP` pixels, or fewer of a smaller image."""
+    """Return the central `_CROP` x `_CROP` pixels, or fewer for a smaller image."""
     top, left = (max((side - _CROP) // 2, 0) for side in image.shape[:2])
     return readonly(np.ascontiguousarray(image[top : top + _CROP, left : left + _CROP]))
 
@@ -262,7 +262,7 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def filled(size: Size) -> Image:
-    """Return smooth random colours, rounded to 8 bit. They need less memory than the resolution chart."""
+    """Return an image of smooth random colours, rounded to 8 bit. It needs less memory than the resolution chart."""
     coarse = np.random.default_rng(0).random((size.height // 4 + 1, size.width // 4 + 1, 3), np.float32)
     smooth = quantize(resize(readonly(coarse), size))
     return readonly(np.divide(smooth, np.float32(255), dtype=np.float32))

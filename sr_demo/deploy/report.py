@@ -28,7 +28,7 @@ from sr_demo.spec import Approach
 SCHEMA = Path(__file__).with_name("report.schema.json")
 """JSON Schema of the report."""
 SCALE = 4
-"""Scale of most methods. Scores of another one are of other LR images, and not comparable."""
+"""Scale of most methods. Scores at other scales are based on other LR images and are not comparable."""
 _LARGEST_SIDE = 4096
 _NOT_STATED = "not stated here: see the paper"
 
@@ -37,16 +37,16 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
     """Measure every job and judge it by a budget.
 
     Args:
-        jobs: what to measure.
-        plan: how much to measure.
-        budget: what to judge by.
-        progress: receives the progress, and may stop.
+        jobs: The jobs to measure.
+        plan: Extent of the measurements.
+        budget: The budget.
+        progress: Receives the progress, and may stop.
 
     Returns:
-        JSON-able data, valid by SCHEMA. A method that fails has a row with its error message.
+        JSON-able data that is valid by SCHEMA. A method that fails has a row with its error message.
 
     Raises:
-        Cancelled: when stopped.
+        Cancelled: Stop was pressed.
     """
     rows: list[Facts] = []
     for number, job in enumerate(jobs):
@@ -54,7 +54,9 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
         part(0.0, job.title)
         row = describe(job)
         try:
-            WeightResolver().resolve(job, part.part(0, 0.05))  # a download is no loading time, and has no time limit
+            WeightResolver().resolve(
+                job, part.part(0, 0.05)
+            )  # downloads count neither as loading time nor for the limit
             row["measured"] = measure_apart(job, plan, part.part(0.05, 1))
         except SRError as exc:
             row["failed"] = str(exc)
@@ -127,7 +129,7 @@ def _training_data(checkpoint: Checkpoint) -> str:
 
 
 def _references() -> Facts:
-    """Return what the chart itself and bicubic upscaling of it resolve: the two ends that every approach lies between."""
+    """Return the resolution of the chart itself and of its bicubic upscaling, the bounds that methods lie between."""
     reference = resolution_chart(1024)
     bicubic = resize(downscale(reference, 4), (1024, 1024))
     return {
@@ -140,7 +142,7 @@ def _references() -> Facts:
 
 
 def embedded_jobs(approaches: Sequence[Approach]) -> list[Job]:
-    """Return what needs no download: embedded checkpoints, files of users, and the first of each approach without files."""
+    """Return the jobs without a download: embedded checkpoints, users' files, the first of each approach without files."""
     return [
         Job(approach, checkpoint, approach.options())
         for approach in approaches

@@ -16,7 +16,7 @@ class Column:
 
     title: str
     help: str
-    """Explanation in a few words, or ""."""
+    """Short explanation, or ""."""
     text: Callable[[Facts], str]
     """Returns the text of a row's cell."""
 

@@ -1,4 +1,4 @@
-"""Timed runs of one approach for the deployability report: loaded once, run without scoring, timed from call to result."""
+"""Timed runs of one approach for the deployability report: loaded once, run without metrics, timed from call to result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Run:
     cpu_seconds: float
     """Processor time of all threads of this process."""
     precision: str
-    """As in tables: for int8 with its loss of PSNR."""
+    """Precision as in the tables; for int8 with its loss of PSNR."""
     backend: str
     """"torch" or "OpenVINO"; empty for methods without a network."""
     tiles: int
@@ -32,20 +32,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Subject:
-    """One approach to measure. Only the upscaling is timed, and nothing else is computed meanwhile."""
+    """One approach to measure. Only the upscaling is timed, and no metrics are computed meanwhile."""
 
     runner: Runner
     job: Job
 
     def run(self, image: Image, precision: Precision | None = None) -> Run:
-        """Upscale an image; loading, where it is needed, is not timed.
+        """Upscale an image; loading is not timed.
 
         Args:
             image: (H, W, 3) float32 in [0, 1].
-            precision: overrides that of the job.
+            precision: Overrides that of the job.
 
         Raises:
-            SRError: when loading or upscaling fails.
+            SRError: Loading or upscaling failed.
         """
         job = self.job if precision is None else replace(self.job, precision=precision)
         with self.runner.loaded(job) as model:

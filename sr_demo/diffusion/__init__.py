@@ -1,1 +1,1 @@
-"""Residual-shift diffusion: the noise, the sampler, the upscaler around it, and its trajectory as plain values."""
+"""Residual-shift diffusion: noise, sampler, upscaler, and the trajectory as plain values."""

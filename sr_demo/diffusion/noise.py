@@ -7,19 +7,19 @@ import numpy as np
 from sr_demo.image import Image
 
 _BLOCK = 64
-"""Side of the blocks that have their own random stream, SR pixels."""
+"""Side in SR pixels of the blocks that have their own random stream."""
 
 
 def noise_at(height: int, width: int, seed: int, sample: int, level: int) -> Image:
     """Return standard normal noise for the top left corner of an image.
 
-    A larger `height` or `width` adds values to the right or below and changes none of the others.
+    A larger `height` or `width` adds values at the bottom or on the right and does not change the others.
 
     Args:
-        height: SR pixels.
-        width: SR pixels.
+        height: Height in SR pixels.
+        width: Width in SR pixels.
         seed: The user's seed.
-        sample: Number of the sample, where several are drawn with one seed.
+        sample: Number of the sample, if several are drawn with one seed.
         level: Level of the chain that the noise leads to.
 
     Returns:

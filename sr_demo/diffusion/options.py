@@ -57,4 +57,4 @@ class DiffusionOptions(GenerativeOptions):
 
 
 QUICK = DiffusionOptions(steps=1, creativity=0.85)
-"""One step: as near to the photo as the default and crisper, with small dots in fine texture (docs/diffusion.md)."""
+"""One step: as close to the photo as the default and sharper, with small dots in fine texture (docs/diffusion.md)."""

@@ -1,4 +1,4 @@
-"""From a sample to the result: colour correction, mixing with the initial estimate, back-projection."""
+"""Corrections of a sample: colours, blending with the initial estimate, back-projection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sr_demo.imaging.back_projection import add_upscaled, difference
 from sr_demo.progress import Progress
 
 _LEVELS = 5
-"""Levels of the wavelet decomposition: structure coarser than about 2^5 pixels is colour, finer structure is detail."""
+"""Levels of the wavelet decomposition: structure coarser than about 2^5 pixels counts as colour, finer one as detail."""
 
 
 def finished(
@@ -70,7 +70,7 @@ def back_projected(estimate: Image, image: Image, steps: int, progress: Progress
 
 
 def _low_frequencies(image: Image) -> Image:
-    """Blur `image` (H, W, 3) with a kernel whose reach doubles `_LEVELS` times (à trous)."""
+    """Blur `image` (H, W, 3) with `_LEVELS` à-trous kernels, each twice as wide as the one before."""
     for level in range(_LEVELS):
         kernel = np.zeros(2 ** (level + 1) + 1, np.float32)
         kernel[[0, 2**level, -1]] = 0.25, 0.5, 0.25

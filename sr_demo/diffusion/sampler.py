@@ -1,7 +1,7 @@
 """The sampler of residual-shift diffusion: from the initial estimate plus noise to a sample, step by step.
 
-Each step is computed in tiles whose halo covers the receptive field of the network, on a state that is kept whole: the
-result does not depend on the tiles, and Stop takes effect between them. Legend: y = initial estimate, x = state.
+Each step is computed in tiles with a halo, on a state that covers the whole image: the result does not depend on the tiles
+beyond `TILE_ERROR`, and Stop takes effect between them. Legend: y = initial estimate, x = state.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ by RDN 4900 and 3110."""
 
 
 class Sampler:
-    """Holds both networks: `initial` computes the initial estimate, `network` estimates HR in each step."""
+    """A sampler with two networks: `initial` computes the initial estimate, `network` estimates HR in each step."""
 
     def __init__(self, initial: torch.nn.Module, network: ShiftUNet, precision: str = "fp32") -> None:
         self.precision = precision
@@ -71,7 +71,7 @@ class Sampler:
             steps: Number of steps, 1..levels of the schedule.
             seed: Fixes the noise.
             progress: Reports the steps; raises Cancelled between tiles.
-            sample: Number of this sample, where several are drawn with one seed.
+            sample: Number of this sample, if several are drawn with one seed.
             strength: Factor on all noise; 0 gives a deterministic result.
 
         Raises:

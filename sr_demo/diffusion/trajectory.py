@@ -72,7 +72,7 @@ class TracingUpscaler(Upscaler, Protocol):
     """An upscaler that records the sampling steps on the way to its result."""
 
     def upscale_traced(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Trajectory]:
-        """Like `upscale`, with the steps that led to one square crop of the result."""
+        """Like `upscale`, but also return the sampling steps of one square crop of the result."""
         ...
 
 

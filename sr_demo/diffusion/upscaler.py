@@ -1,4 +1,4 @@
-"""The small diffusion model behind the `Upscaler` protocol, and several samples of one input to compare."""
+"""The small diffusion model as an `Upscaler`, with several samples of one input for comparison."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from sr_demo.progress import Progress
 from sr_demo.spec import Request, Upscaler
 
 if TYPE_CHECKING:
-    from sr_demo.diffusion.sampler import Sampler  # imports torch, for which the page does not wait
+    from sr_demo.diffusion.sampler import Sampler  # imports torch, which would delay the start of the page
 
 CROP = 96
-"""Side of the crop whose trajectory is reported, pixels of the result."""
+"""Side of the crop whose trajectory is recorded, in pixels of the result."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class DiffusionSamples:
 
 
 class DiffusionUpscaler:
-    """Implements the `Upscaler` protocol; cuts the image into tiles itself, in each step."""
+    """Implements the `Upscaler` protocol, with its own tiling in each step."""
 
     backend = ""
     loss_db = None
@@ -56,7 +56,7 @@ class DiffusionUpscaler:
         return self.upscale_traced(image, options, progress)[0]
 
     def upscale_traced(self, image: Image, options: Options, progress: Progress) -> tuple[Image, Trajectory]:
-        """Like `upscale`, with the steps of the first sample at the square with the most detail."""
+        """Like `upscale`, but also return the steps of the first sample, cropped to the square with the most detail."""
         assert isinstance(options, DiffusionOptions)
         sampler, count = self.sampler, options.samples
         self._check(options.steps)
@@ -90,12 +90,12 @@ class DiffusionUpscaler:
 
         Args:
             image: (H, W, 3) in [0, 1].
-            options: All but `samples` apply.
+            options: The options; `samples` is ignored.
             count: Number of samples.
             progress: Reports the steps; raises Cancelled on Stop.
 
         Yields:
-            The samples so far: none, then one more each time.
+            The samples so far: first none, then one more each time.
         """
         self._check(options.steps)
         start = self.sampler.start(image, progress.part(0, 0.05))
@@ -126,13 +126,13 @@ class DiffusionUpscaler:
 
 
 class _Spread:
-    """The spread of samples that are seen one at a time (Welford 1962): of their detail, since colours are corrected."""
+    """Running standard deviation over samples (Welford 1962) of their detail; colours do not differ after the correction."""
 
     def __init__(self) -> None:
         self._count, self._mean, self._squares = 0, np.float32(0), np.float32(0)
 
     def add(self, sample: Image) -> None:
-        """Count one more sample, (H, W, 3)."""
+        """Add one sample, (H, W, 3)."""
         detail = high_band(np.asarray(bt601_luma(sample), np.float32), 4)
         self._count += 1
         before = detail - self._mean
@@ -140,15 +140,12 @@ class _Spread:
         self._squares = self._squares + before * (detail - self._mean)
 
     def deviation(self) -> NDArray[np.float32]:
-        """Return the standard deviation of each pixel, (H, W)."""
+        """Return the standard deviation of the detail in luma at each pixel, (H, W)."""
         return np.asarray(np.sqrt(self._squares / np.float32(self._count)), np.float32)
 
 
 def load(request: Request) -> Upscaler:
-    """Load the two files of the checkpoint.
-
-    They are, in this order, the diffusion network and the network of the initial estimate.
-    """
+    """Load the two files of the checkpoint: the diffusion network, then the network of the initial estimate."""
     from sr_demo.backends import embedded
     from sr_demo.backends.torch_backend import choose_precision, load_safetensors
     from sr_demo.diffusion.sampler import Sampler

@@ -1,7 +1,4 @@
-"""Scores of the digits lab.
-
-Fidelity, sharpness, and whether a reconstructed digit is still classified as the same one.
-"""
+"""Scores of the digits lab: fidelity, sharpness, and whether a reconstructed digit is still classified correctly."""
 
 from __future__ import annotations
 
@@ -27,13 +24,12 @@ def evaluate(digits: Digits, progress: Progress = SILENT) -> Iterator[dict[str, 
 
     Args:
         digits: HR images and labels.
-        progress: Reports; raises Cancelled on Stop.
+        progress: Receives the progress; raises Cancelled on Stop.
 
     Yields:
         One row per method. `psnr` (dB), `ssim`: means over the digits, 8-bit gray values, no border cropped.
         `sharpness`: mean absolute gradient relative to the reference's; 1 is equally sharp. `accuracy`: share of digits
-            that the reader,
-        a classifier trained on real digits, classifies correctly. `method`, `digits`: name and number.
+        that the reader, a classifier trained on real digits, classifies correctly. `method`, `digits`: name and number.
     """
     small = data.downscale(digits.images)
     steps = mean_gradient(digits.images)
@@ -54,7 +50,7 @@ def evaluate(digits: Digits, progress: Progress = SILENT) -> Iterator[dict[str, 
 def mean_gradient(images: Pixels) -> float:
     """Return the mean absolute difference of neighbouring pixels, in 8-bit steps.
 
-    Horizontal and vertical neighbours count alike. `images`: (N, H, W) uint8.
+    Horizontal and vertical neighbours have equal weight. `images`: (N, H, W) uint8.
     """
     values = images.astype(np.float32)
     across, down = np.abs(np.diff(values, axis=2)).mean(), np.abs(np.diff(values, axis=1)).mean()
@@ -105,5 +101,5 @@ def _scores(drawn: Pixels, reference: Pixels, progress: Progress) -> Iterator[tu
         if index % _BATCH == 0:
             progress(index / len(reference), "measuring")
         psnr, ssim = score(image, target)
-        # An identical digit has no finite PSNR; half a step of 8 bit everywhere would have 54 dB.
+        # The PSNR of identical digits is infinite. It is limited to that of half an 8-bit step everywhere.
         yield min(psnr, 54.15), ssim

@@ -32,7 +32,7 @@ Gray = NDArray[np.float32]
 CLOSEST = 16.0
 """Largest zoom factor."""
 CHUNK = 4096
-"""Points per evaluation: their activations then fit the processor's cache (large chunks take 4 times as long)."""
+"""Points per evaluation; their activations fit into the processor's cache (large chunks take 4 times as long)."""
 
 _TITLES: dict[str, str] = {
     "digits-vaegan": "VAE-GAN for digits",
@@ -54,7 +54,7 @@ def network(stem: str) -> nn.Module:
     """Return the embedded network `stem`, verified, in eval mode on this machine's device.
 
     Raises:
-        WeightsUnavailable: Its file is missing or has another sha256.
+        WeightsUnavailable: The file is missing or has another sha256.
     """
     (path,) = checkpoints.fetch(embedded(stem, stem, _TITLES[stem], bytes_per_pixel=0))
     built = _BUILDERS[stem](**card(stem)["architecture"]["settings"])
@@ -74,10 +74,10 @@ def encode(small: Pixels, system: System) -> Gray:
 
     Args:
         small: (26, 26) uint8.
-        system: Whose encoder.
+        system: The system whose encoder is used.
 
     Raises:
-        BadInput: Another shape.
+        BadInput: The image has another shape.
     """
     if small.shape != (SMALL, SMALL):
         raise BadInput(f"The encoder reads {SMALL} x {SMALL} pixels, not {small.shape[1]} x {small.shape[0]}.")
@@ -86,7 +86,7 @@ def encode(small: Pixels, system: System) -> Gray:
 
 
 def typical(digit: int, system: System) -> Gray:
-    """Return the latent (Z,) of the training digit labelled `digit` that is nearest to the mean of all of them."""
+    """Return the latent (Z,) of the training digit labelled `digit` that is nearest to their mean latent."""
     return readonly(coder(system).typical[digit].float().cpu().numpy().copy())
 
 
@@ -156,7 +156,7 @@ def _check_size(size: int) -> None:
 
 
 Band = Callable[[int, int], Tensor]
-"""(first row, last row + 1) -> (rows * size, channels)."""
+"""Function of some rows: (first row, last row + 1) -> (rows * width, channels)."""
 
 
 def evaluate(band: Band, size: int, channels: int, progress: Progress = SILENT, width: int | None = None) -> Tensor:
@@ -164,10 +164,10 @@ def evaluate(band: Band, size: int, channels: int, progress: Progress = SILENT, 
 
     Args:
         band: Returns the values of some rows.
-        size: Height.
+        size: Height in pixels.
         channels: Values per pixel.
         progress: Reports the rows; raises Cancelled on Stop.
-        width: Default: `size`.
+        width: Width in pixels; None for `size`.
 
     Returns:
         (size, width, channels) float32 on this machine's device.
@@ -190,7 +190,7 @@ def evaluate(band: Band, size: int, channels: int, progress: Progress = SILENT, 
 def _separable(layers: list[networks.Layer], waves: int, size: int, window: Window) -> Band:
     """Return the function of rows that evaluates the plain network `layers` on a grid of size x size over `window`.
 
-    All inputs but r depend on x alone or on y alone: their part of the first layer is computed once per column and row.
+    All inputs except r depend only on x or only on y; their part of the first layer is computed once per column and row.
     """
     (first, bias), *others = layers
     steps = math.pi * torch.arange(1, waves + 1, device=first.device)

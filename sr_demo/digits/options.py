@@ -14,7 +14,7 @@ NETWORKS = ("digits-vaegan", "digits-cppn-vaegan", "digits-cppn-l2", "digits-rea
 """Names of the embedded weights and cards."""
 
 SMALLEST, LARGEST = 28, 1800
-"""Range of the side of what a CPPN draws, pixels."""
+"""Smallest and largest side in pixels of an image that a CPPN draws."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Conversion of drawings and photos to the form of MNIST's digits: 28 x 28, white ink on black, centred.
 
-As in MNIST, the ink is cropped, scaled until its longer side has 20 pixels, and placed with its centre of mass in the
-centre of 28 x 28. That is the reference; the 26 x 26 input of the networks is downscaled from it.
+As in MNIST, the ink is cropped, scaled so that its longer side has 20 pixels, and placed with its centre of mass at the
+centre of 28 x 28 pixels. This is the reference; the 26 x 26 input of the networks is downscaled from it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Prepared:
     lr: Pixels
     """(26, 26) uint8, `reference` downscaled."""
     notes: tuple[str, ...] = ()
-    """What was changed, one plain sentence each."""
+    """The changes, one plain sentence each."""
 
 
 def from_reference(reference: Pixels, *notes: str) -> Prepared:
@@ -116,7 +116,7 @@ def _ink(rgb: NDArray[np.float32]) -> tuple[Ink, bool, bool]:
 
 
 def _cropped(ink: Ink) -> Ink:
-    """Return the bounding box of the ink, without specks that are small beside the rest."""
+    """Return the ink cropped to its bounding box, without specks that are much smaller than the rest."""
     mask = (ink > 0.3).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     areas = stats[1:count, cv2.CC_STAT_AREA]

@@ -1,6 +1,6 @@
-"""SIREN: a photo as a function of x and y, represented by a small network of sines.
+"""SIREN: a photo as a function of x and y, represented by a small network with sine activations.
 
-Sitzmann et al. 2020, arXiv 2006.09661.
+Source: Sitzmann et al. 2020, arXiv 2006.09661.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class FitPreview:
     seconds: float
     parameters: int
     fraction: float
-    """Share of the time that is over, 0..1."""
+    """Elapsed share of the time, 0..1."""
 
 
 class Siren(nn.Module):

@@ -1,4 +1,4 @@
-"""Whether an exported file agrees with its network: both run on the same images, compared and timed."""
+"""Comparison of an exported file with its network: both run on the same images and are timed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from sr_demo.imaging.resolution_chart import resolution_chart
 log = logging.getLogger("sr_demo")
 
 _SIZES = ((37, 61), (64, 48), (95, 33))
-"""Heights and widths of the images that file and network are compared on."""
+"""Heights and widths of the images on which file and network are compared."""
 _TIMED = 128
-"""Side of the image that file and network are timed with."""
+"""Side of the image on which file and network are timed."""
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(1, 3, H, W) float32 -> (1, 3, H * scale, W * scale) float32, both in [0, 1]."""
@@ -27,16 +27,16 @@ Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Agreement:
-    """Difference between the file and its network: values in [0, 1], over all test images."""
+    """Difference between the file and its network over all test images, for values in [0, 1]."""
 
     largest: float
     mean: float
     psnr: float
-    """dB with peak 1, without rounding to 8 bit; inf for identical."""
+    """PSNR in dB with peak 1, without rounding to 8 bit; inf if the results are identical."""
     seconds_here: float
     """Median time for an image of 128 x 128 pixels in torch, fp32."""
     seconds_there: float
-    """The same in the file's own runtime."""
+    """Median time in the runtime of the file's format."""
 
 
 def translating(run: Run, kind: str) -> Run:
@@ -56,7 +56,7 @@ def translating(run: Run, kind: str) -> Run:
 
 
 def compare(here: Run, there: Run) -> Agreement:
-    """Compare both on parts of the resolution chart, which contains all frequencies and hard edges."""
+    """Compare network and file on parts of the resolution chart, which contains all frequencies and hard edges."""
     chart = resolution_chart(256).transpose(2, 0, 1)[None]
     differences: list[NDArray[np.float64]] = []
     for number, (height, width) in enumerate(_SIZES):

@@ -1,4 +1,4 @@
-"""Exporting a network: written to a file, run in the format's own runtime, compared, and only then published."""
+"""Export of a network: the file is written, run in the runtime of its format, compared, and only then published."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sr_demo.system.storage import free_bytes
 FORMATS = ("onnx", "openvino", "torchscript", "safetensors")
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "safetensors": ".safetensors"}
 LEAST_PSNR = {"fp32": 60.0, "fp16": 50.0}
-"""Smallest PSNR in dB between the file and the network in fp32; below, nothing is exported."""
+"""Smallest PSNR in dB between the file and the network in fp32 with which a file is exported."""
 
 Kind = Literal["onnx", "openvino", "torchscript", "safetensors"]
 Number = Literal["fp32", "fp16", "int8"]
@@ -43,10 +43,10 @@ class Exported:
 
     path: Path
     bytes: int
-    """Size of all files that the network consists of."""
+    """Size of all files of the network."""
     agreement: Agreement
     beside: tuple[Path, ...]
-    """README, runner, and the weights of OpenVINO."""
+    """The other files: README, runner, and for OpenVINO the weights."""
     loss: Loss | None = None
     """The loss of PSNR-Y, for int8."""
 
@@ -61,7 +61,7 @@ def formats(approach: Approach, checkpoint: Checkpoint) -> tuple[str, ...]:
 _README, _RUNNER = "_README.md", "_run.py"
 _WITH_RUNNER = ("onnx", "openvino")
 _NO_ROOM = 2**16
-"""Free bytes below which a failed write is taken for a full disk."""
+"""Free bytes below which a failed write counts as a full disk."""
 
 
 def export(
@@ -78,20 +78,21 @@ def export(
     """Write a network to a file, with a README and (ONNX, OpenVINO) a runner beside it. After an error, no file is left.
 
     Args:
-        job: the network.
-        kind: format of the file.
-        out: its path, with the suffix of the format.
-        precision: precision of the weights in the file.
-        progress: receives the progress, and may stop.
-        pairs: images that int8 is scored on; without any, bundled photos.
-        pairs_name: description of `pairs` for the README.
-        overwrite: whether existing files may be replaced.
+        job: The network.
+        kind: Format of the file.
+        out: Path of the file, with the suffix of the format.
+        precision: Precision of the weights in the file.
+        progress: Receives the progress, and may stop.
+        pairs: Images on which int8 is scored; bundled photos if it is empty.
+        pairs_name: Description of `pairs` for the README.
+        overwrite: Whether existing files may be replaced.
 
     Raises:
-        BadInput: when the job is not a network, the suffix or precision does not match the format, or a file exists.
-        MissingDependency: when a package for the format is not installed.
-        StorageError: when the files cannot be written.
-        SRError: when the file does not agree with the network, or int8 loses too much.
+        BadInput: The job is not a network, the suffix or precision does not match the format, or a file exists.
+        MissingDependency: A package for the format is not installed.
+        StorageError: The files cannot be written.
+        SRError: The file does not agree with the network, or int8 loses too much.
+        Cancelled: Stop was pressed.
     """
     if out.suffix.lower() != SUFFIXES[kind]:
         raise BadInput(f"A file in the format {kind} ends in {SUFFIXES[kind]}: choose such a name for --out.")
@@ -118,7 +119,7 @@ def export(
         try:
             chosen.write(network, part, notes)
         except Exception as exc:
-            # Each format's library reports a full disk by an exception of its own.
+            # The libraries of the formats raise different exceptions for a full disk.
             if "No space left" in str(exc) or free_bytes(folder) < _NO_ROOM:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from exc
             raise
@@ -173,16 +174,16 @@ def _quantize(
     """Replace the fp32 file `part` by the most quantized int8 version whose loss of PSNR-Y is acceptable.
 
     Args:
-        kind: format of the file.
-        part: the fp32 file.
-        opened: returns a function that runs a file.
-        notes: metadata of the file.
+        kind: Format of the file.
+        part: The fp32 file.
+        opened: Returns a function that runs a file.
+        notes: Metadata of the file.
         samples: LR and HR images to score on.
-        where: their description.
-        progress: receives the progress, and may stop.
+        where: Description of the samples.
+        progress: Receives the progress, and may stop.
 
     Raises:
-        SRError: when every version loses too much.
+        SRError: Every version loses too much.
     """
     rule = json.loads(notes["rule"])
     before = int8.mean_psnr(opened(part), rule, samples)
@@ -215,7 +216,7 @@ def _publish(folder: Path, out: Path) -> tuple[Path, ...]:
 
 
 def _network(job: Job, progress: Progress) -> tuple[Run, Any]:
-    """Return the network as this program runs it, in fp32 and clamped, and the same with its padding made explicit."""
+    """Return the network as this program runs it, in fp32 and clamped, and as a module with explicit padding."""
     from torch import nn
 
     from sr_demo.backends.torch_backend import NetworkUpscaler
@@ -229,7 +230,7 @@ def _network(job: Job, progress: Progress) -> tuple[Run, Any]:
     if isinstance(network, nn.Module):
         model, multiple_of = network, 1
     else:
-        # Window attention pads inside by conditions on the size, which a traced file cannot hold: pad outside instead.
+        # Window attention pads by conditions on the size, which tracing cannot record; the padding is done outside instead.
         model = network.model
         multiple_of = max(network.size_requirements.multiple_of, getattr(model, "window_size", 1))
     return torch_run(lambda lr: network(lr).clamp(0, 1)), Portable(model, job.default_scale, multiple_of).eval()

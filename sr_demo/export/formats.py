@@ -1,4 +1,4 @@
-"""Writing a network to a file of each format, and running that file in the format's own runtime."""
+"""Writers of a network to each file format, and functions that run the file in the runtime of its format."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sr_demo.export.agreement import Run
 
 Format = Literal["onnx", "openvino", "torchscript", "safetensors"]
 SMALLEST = 17
-"""Smallest side in pixels that every exported file accepts: attention networks reflect up to a window of 16 pixels."""
+"""Smallest side in pixels that every exported file accepts; attention networks pad by reflection to windows of 16 pixels."""
 
 
 class Portable(nn.Module):
@@ -49,16 +49,16 @@ class Portable(nn.Module):
 
 @dataclass(frozen=True)
 class Writer:
-    """How to write and open files of one format."""
+    """Functions that write and open files of one format."""
 
     suffix: str
     packages: tuple[str, ...]
     write: Callable[[Portable, Path, dict[str, str]], None]
     """Writes the network and its metadata."""
     open: Callable[[Path, Portable], Run]
-    """Loads the file in its own runtime. The network is for formats that hold only weights."""
+    """Loads the file in the runtime of its format. The network is used for formats that hold only weights."""
     half_weights_only: bool = False
-    """With fp16, only the stored weights are fp16; the file computes in fp32."""
+    """Whether fp16 applies to the stored weights only, while the file computes in fp32."""
 
 
 def writer(kind: Format) -> Writer:
@@ -79,7 +79,7 @@ def halved(network: Portable) -> Portable:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Hide the warnings of exporters: whether an export succeeded is decided by running the file."""
+    """Hide the warnings of exporters, since running the file decides whether an export succeeded."""
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         yield
@@ -140,7 +140,7 @@ def _write_openvino(network: Portable, path: Path, notes: dict[str, str]) -> Non
 def _open_openvino(path: Path, network: Portable) -> Run:
     import openvino
 
-    # Without the hint some processors would compute in bf16.
+    # Without this hint, some processors compute in bf16.
     compiled: Any = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda x: np.asarray(compiled(x)[0], np.float32)
 

@@ -1,4 +1,4 @@
-"""int8 for exported files: which convolutions are quantized, and the loss of PSNR-Y."""
+"""int8 for exported files: the choice of quantized convolutions, and the loss of PSNR-Y."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from sr_demo.metrics.full_reference import psnr_y
 from sr_demo.reports.evaluation import Pair, load_pair
 
 MOST_LOSS = 0.15
-"""Loss of PSNR-Y in dB from which on a file is not exported."""
+"""Largest loss of PSNR-Y in dB with which a file is exported."""
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "nncf"}
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Loss by quantization: mean PSNR-Y in dB over the pairs."""
+    """Loss by quantization, as mean PSNR-Y in dB over the pairs."""
 
     before: float
     after: float
@@ -42,7 +42,7 @@ class Loss:
 
     @property
     def decibels(self) -> float:
-        """The loss: before minus after."""
+        """Loss of PSNR-Y in dB: before minus after quantization."""
         return self.before - self.after
 
 
@@ -58,29 +58,29 @@ def check(kind: str) -> None:
 
 
 def samples_of(pairs: Sequence[Pair], scale: int) -> list[Sample]:
-    """Return the images of the pairs; without any, the central parts of four bundled photos."""
+    """Return the images of the pairs; if there are none, the central parts of four bundled photos."""
     loaded = [load_pair(pair, scale, None) for pair in pairs]
     return [Sample(lr.rgb, reference) for lr, reference in loaded] or quantization.photos(scale)
 
 
 def mean_psnr(run: Run, rule: dict[str, Any], samples: Sequence[Sample]) -> float:
-    """Return the mean PSNR-Y of `run` over `samples`, tiled by the rule that the file carries."""
+    """Return the mean PSNR-Y of `run` over `samples`, tiled by the rule in the file's metadata."""
     return float(np.mean([psnr_y(portable_runner.enlarge(lr, run, rule), reference) for lr, reference in samples]))
 
 
 def steps(kind: str, path: Path, scale: int) -> Iterator[tuple[Callable[[Path], None], int, int]]:
     """Yield the ways to quantize the file at `path`, from all convolutions to fewer.
 
-    At first no convolution stays in fp32, then the first and the last one, then also their neighbours and all 1 x 1
-    convolutions, which combine the outputs of others and whose inputs have the widest range of values.
+    In the first way, no convolution stays in fp32; in the second, the first and the last one do; in the third, also their
+    neighbours and all 1 x 1 convolutions, which combine the outputs of others and have the widest range of input values.
 
     Args:
         kind: "onnx" or "openvino".
-        path: the fp32 file.
-        scale: scale of the network.
+        path: The fp32 file.
+        scale: Scale factor of the network.
 
     Yields:
-        A function that writes the quantized file, the number of convolutions kept in fp32, and the number of all.
+        A function that writes the quantized file, the number of convolutions kept in fp32, and their total number.
     """
     parts = quantization.calibration(scale)
     if kind == "onnx":
@@ -141,5 +141,5 @@ def _no_advice(record: logging.LogRecord) -> bool:
 
 
 def _quantize_openvino(path: Path, parts: list[NDArray[np.float32]], kept: list[str], out: Path) -> None:
-    # Skip connections and sums stay in fp32: on many CPUs int8 saves time in convolutions only.
+    # Skip connections and sums stay in fp32, since int8 saves time only in convolutions on many CPUs.
     quantization.quantize(path, out, kept, parts, (quantization.INTERPOLATION, "Add", "Concat"))

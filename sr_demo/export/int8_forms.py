@@ -1,4 +1,4 @@
-"""The int8 forms in `weights/int8/`: quantized with nncf, scored on test sets, and written as a graph file with its card."""
+"""Creation of the int8 forms in `weights/int8/`: quantized with nncf, scored on test sets, written with a card."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sr_demo.spec import Upscaler
 from sr_demo.system.storage import sha256_of
 
 NEEDED = ("Set5", "Set14")
-"""The test sets that decide. Each is a folder with `HR` and `LRx4`, or another scale."""
+"""The test sets that decide whether a form ships. Each is a folder with `HR` and `LRx4`, or another scale."""
 
 _VALIDATED = 3
 
@@ -41,12 +41,12 @@ def test_pairs(folder: Path, validation: Path | None, scale: int) -> dict[str, l
     """Return the pairs of each test set.
 
     Args:
-        folder: the one that holds Set5 and Set14.
-        validation: a folder of HR images, of which every third is scored as "val".
+        folder: Folder that contains Set5 and Set14.
+        validation: Folder of HR images; every third is scored as "val". None for none.
         scale: HR size divided by LR size.
 
     Raises:
-        BadInput: a test set is not there.
+        BadInput: A test set is missing.
     """
     found: dict[str, list[Pair]] = {}
     for name in NEEDED:
@@ -59,21 +59,21 @@ def test_pairs(folder: Path, validation: Path | None, scale: int) -> dict[str, l
 def make(
     job: Job, test_sets: Mapping[str, Sequence[Pair]], out: Path, progress: Progress = SILENT, skipped: int = 0
 ) -> ShippedInt8:
-    """Quantize the network of a job with the most convolutions in int8 that cost next to nothing, and write its int8 form.
+    """Quantize the network of a job in the fastest way whose loss is small enough, and write its int8 form.
 
     Args:
-        job: a convolutional network; its weights are downloaded where they are missing.
-        test_sets: from `test_pairs`.
-        out: folder for the graph file and the card, which are replaced.
-        progress: receives 0..1.
-        skipped: number of the fastest choices that are known to cost too much.
+        job: A job with one network; its weights are downloaded if they are missing.
+        test_sets: Pairs from `test_pairs`.
+        out: Folder for the graph file and the card; existing ones are replaced.
+        progress: Receives 0..1.
+        skipped: Number of the fastest ways to skip, since they are known to lose too much.
 
     Returns:
-        What the card holds.
+        The content of the card.
 
     Raises:
-        BadInput: it is not one network that OpenVINO runs.
-        SRError: every choice of convolutions costs too much, or a package is missing.
+        BadInput: The job is not a single network that OpenVINO can run.
+        SRError: Every way loses too much, or a package is missing.
     """
     quantization.require()
     exact = replace(job, precision="fp32")
@@ -128,7 +128,7 @@ def make(
 
 
 def described(form: ShippedInt8) -> str:
-    """Describe what int8 costs, as in "Set5 -0.01 dB, agrees to 52 dB (lowest 50)"."""
+    """Describe the loss by int8, such as "Set5 -0.01 dB, agrees to 52 dB (lowest 50)"."""
     costs = (
         f"{name} {0.0 - one.loss:+.4f} dB, agrees to {one.agreement:.1f} dB (lowest {one.lowest:.1f})"
         for name, one in form.scores.items()
@@ -147,7 +147,7 @@ def table_row(form: ShippedInt8) -> str:
 
 
 def _packed(graph: Path, folder: Path, weights: Path, scale: int) -> ConvertedNetwork:
-    """Write the graph file, and open the int8 network as it will be restored from there: a few levels differ."""
+    """Write the graph file, and open the int8 network that is restored from it, in which a few levels differ."""
     tensors = graph_files.read_tensors(weights)
     names = [Path(name).stem for name in (openvino_backend.MODEL, MODEL)]
     graph_files.pack(graph, folder, names, tensors)

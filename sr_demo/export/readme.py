@@ -46,12 +46,12 @@ def readme(
     """Return the README as Markdown: what the file is, how to use it, and what was checked.
 
     Args:
-        job: the exported network.
-        kind: format of the file.
-        name: name of the file.
-        notes: its metadata.
-        agreement: how far it is from the network.
-        loss: the loss of PSNR-Y, for int8.
+        job: The exported network.
+        kind: Format of the file.
+        name: Name of the file.
+        notes: Metadata of the file.
+        agreement: Difference between the file and the network.
+        loss: The loss of PSNR-Y, for int8.
     """
     rule = json.loads(notes["rule"])
     stem = name.rpartition(".")[0]

@@ -1,1 +1,1 @@
-"""Where the faces in an image are."""
+"""Faces in an image: detection, alignment and masks."""

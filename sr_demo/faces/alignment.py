@@ -1,10 +1,10 @@
-"""Faces cut out upright at one size, and pasted back: what networks that know only faces are given and return.
+"""Alignment of faces: upright crops of one size, as networks trained on faces expect them, and pasting them back.
 
-A similarity transform takes the five landmarks of a face to those of a template. Positions here are distances from the top
-left corner of an image, so that the middle of its first pixel lies at (0.5, 0.5): they scale with the image by one factor.
+A similarity transform maps the five landmarks of a face to those of a template. Positions are distances from the top left
+corner of an image, so that the centre of its first pixel is (0.5, 0.5); they scale with the image.
 
-A face is pasted back as the difference that it makes to what was there. So nothing is lost by resampling it twice: a face
-that was not changed changes nothing, and detail finer than the template's pixels stays.
+A face is pasted back as the difference between the changed and the original aligned face. Resampling twice therefore loses
+nothing: an unchanged face leaves the image unchanged, and detail finer than the template's pixels is preserved.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ SIDE = 512
 _TEMPLATE = (
     (192.98138, 239.94708), (318.90277, 240.1936), (256.63416, 314.01935), (201.26117, 371.41043), (313.08905, 371.15118),
 )  # fmt: skip
-"""Landmarks in the order of `Face`: the mean ones of FFHQ's faces at 512 pixels, as `face_restoration_helper.py` of facexlib
-0.3 has them, with which GFPGAN was published."""
+"""Landmarks in the order of `Face`: the means over the faces of FFHQ at 512 pixels, from `face_restoration_helper.py` of
+facexlib 0.3, with which GFPGAN was published."""
 _FEATHER = 64
-"""Width in pixels of an aligned face's border, in which it fades into the image."""
+"""Width in pixels of the border of an aligned face in which it blends into the image."""
 _CONTEXT = 4
-"""Pixels around a resampled region that the kernel reads, and the rounding of its position."""
+"""Margin of a resampled region in pixels, for the kernel and the rounding of positions."""
 
 _LOOKS, _WIDER = 3, 1.5
-"""How often landmarks are looked for again, in a view that is this many times as wide as an aligned face."""
+"""Number of repetitions of the landmark detection, and width of the view for it relative to an aligned face."""
 _MOST_OFF = SIDE / 6
-"""Distance in pixels of such a view from which a face is another one."""
+"""Largest distance, in pixels of this view, between its centre and a face for it to count as the same face."""
 
 Transform = NDArray[np.float64]
-"""(2, 3): from positions in an image to positions in an aligned face."""
+"""(2, 3) affine matrix from positions in an image to positions in an aligned face."""
 
 
 class _Box(NamedTuple):
-    """A part of an image in whole pixels."""
+    """A region of an image in whole pixels."""
 
     top: int
     bottom: int
@@ -59,15 +59,15 @@ def transform_of(face: Face, scale: float = 1.0) -> Transform | None:
     """Return the transform that aligns a face.
 
     Args:
-        face: with its landmarks.
-        scale: size of the image that is meant, divided by that of the image in which the face was found.
+        face: The face.
+        scale: Size of the image to transform, divided by that of the image in which the face was found.
 
     Returns:
-        None where it has no landmarks, or these are no face's.
+        The transform; None if the face has no landmarks, or degenerate ones.
     """
     if len(face.landmarks) != len(_TEMPLATE):
         return None
-    # As complex numbers, the least squares of target = turn * mark + shift have one solution.
+    # With complex numbers, the least-squares problem target = turn * mark + shift has a closed solution.
     marks, targets = (np.asarray(points, np.float64) @ (1, 1j) for points in (face.landmarks, _TEMPLATE))
     marks = scale * marks
     from_middle = marks - marks.mean()
@@ -81,13 +81,13 @@ def transform_of(face: Face, scale: float = 1.0) -> Transform | None:
 
 
 def refined(image: Image, face: Face) -> Face:
-    """Return a face with the landmarks that are found in it when it is seen large and upright, with what is around it.
+    """Return a face with landmarks that are detected again in an enlarged, upright view of the face and its surroundings.
 
-    In a photo, YuNet takes faces for more upright than they are: the smaller, the more. Each look takes most of that back.
+    YuNet estimates faces as more upright than they are, especially small ones. Each repetition corrects most of this error.
 
     Args:
         image: (H, W, 3) in [0, 1], in which the face was found.
-        face: as it was found; it is returned where it is not found again.
+        face: The detected face; if it is not found again, it is returned with its latest landmarks.
     """
     for _ in range(_LOOKS):
         transform = transform_of(face)
@@ -105,16 +105,16 @@ def refined(image: Image, face: Face) -> Face:
 
 
 def _off_centre(face: Face) -> float:
-    """Return how far the middle of a face in an aligned view lies from that of the view."""
+    """Return the distance in pixels between the centre of a face in an aligned view and the centre of the view."""
     return hypot(face.left + face.width / 2 - SIDE / 2, face.top + face.height / 2 - SIDE / 2)
 
 
 def aligned(image: Image, transform: Transform) -> Image:
-    """Return a face, upright, (512, 512, 3) in [0, 1]. Beyond the border of the image, its last pixels are repeated.
+    """Return an aligned face, (512, 512, 3) in [0, 1]. Beyond the border of the image, edge pixels are replicated.
 
     Args:
         image: (H, W, 3) in [0, 1].
-        transform: of the face in this image.
+        transform: Transform of the face in this image.
     """
     box = _box(transform, Size.of(image))
     if box.is_empty:
@@ -129,9 +129,9 @@ def paste(image: NDArray[np.float32], transform: Transform, face: Image, strengt
 
     Args:
         image: (H, W, 3) in [0, 1], writeable.
-        transform: of the face in this image.
+        transform: Transform of the face in this image.
         face: (512, 512, 3) in [0, 1].
-        strength: 0 leaves the image as it is, 1 replaces the face.
+        strength: 0 leaves the image unchanged, 1 replaces the face.
     """
     box = _box(transform, Size.of(image))
     if box.is_empty:
@@ -144,7 +144,7 @@ def paste(image: NDArray[np.float32], transform: Transform, face: Image, strengt
 
 
 def _weights() -> NDArray[np.float32]:
-    """Return (512, 512): 1 in the face, falling smoothly to 0 at the border."""
+    """Return the blending weights (512, 512): 1 inside, falling smoothly to 0 at the border."""
     inside = np.minimum(np.arange(SIDE) + 0.5, SIDE - np.arange(SIDE) - 0.5)
     ramp = np.clip(inside / _FEATHER, 0, 1).astype(np.float32)
     smooth = ramp * ramp * (3 - 2 * ramp)
@@ -152,7 +152,7 @@ def _weights() -> NDArray[np.float32]:
 
 
 def _box(transform: Transform, size: Size) -> _Box:
-    """Return the part of an image that holds an aligned face, with what resampling reads around it."""
+    """Return the region of an image that contains an aligned face, with the margin that resampling reads."""
     back = np.asarray(cv2.invertAffineTransform(transform), np.float64)
     corners = back @ np.array([[0, SIDE, SIDE, 0], [0, 0, SIDE, SIDE], [1, 1, 1, 1]], np.float64)
     around = ceil(_CONTEXT * max(1 / _zoom(transform), 1))
@@ -163,7 +163,7 @@ def _box(transform: Transform, size: Size) -> _Box:
 
 
 def _after(transform: Transform, box: _Box) -> Transform:
-    """Return the transform for positions in a part of the image."""
+    """Return the transform for positions within the region `box` of the image."""
     shifted = transform.copy()
     shifted[:, 2] += transform[:, :2] @ (box.left, box.top)
     return shifted
@@ -174,13 +174,13 @@ def _zoom(transform: Transform) -> float:
 
 
 def _resampled(planes: NDArray[np.float32], transform: Transform, size: Size, border: int) -> NDArray[np.float32]:
-    """Return `planes` (H, W, 3) transformed to `size`, without aliasing where they become smaller."""
+    """Return `planes` (H, W, 3) transformed to `size`; downscaling is antialiased."""
     zoom, (height, width) = _zoom(transform), planes.shape[:2]
     if zoom < 1:
         smaller = max(round(width * zoom), 1), max(round(height * zoom), 1)
         planes = np.asarray(cv2.resize(planes, smaller, interpolation=cv2.INTER_AREA), np.float32)
         transform = transform @ np.diag([width / smaller[0], height / smaller[1], 1.0])
-    # OpenCV counts from the middle of the first pixel.
+    # In OpenCV, the centre of the first pixel is the origin.
     of_pixels = transform.copy()
     of_pixels[:, 2] += transform[:, :2] @ (0.5, 0.5) - 0.5
     out = cv2.warpAffine(planes, of_pixels, (size.width, size.height), flags=cv2.INTER_CUBIC, borderMode=border)

@@ -1,8 +1,8 @@
-"""Faces in an image: boxes, and five landmarks where the network YuNet is stored.
+"""Detection of faces in an image: boxes, and five landmarks if the network YuNet is stored.
 
 YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector") runs through OpenCV; it is fetched with the
-recommended checkpoints. Without it, the cascade that comes with scikit-image finds upright frontal faces only. What is found
-is returned to the caller, and neither stored nor sent.
+recommended checkpoints. Without it, the cascade of scikit-image finds upright frontal faces only. Detected faces are only
+returned to the caller, and neither stored nor sent.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from sr_demo.imaging.thumbnail import thumbnail
 log = logging.getLogger("sr_demo")
 
 _MOST_SIDE = 1024
-"""Longer side in pixels of what the detector is given; larger images are downscaled."""
+"""Longer side in pixels of the detector's input; larger images are downscaled."""
 _LEAST_SIDE = 16
 _LEAST_SCORE, _OVERLAP, _MOST_FACES = 0.8, 0.3, 100
 _CASCADE_SIDE, _CASCADE_LEAST = 320, 40
-"""Longer side of what the cascade is given, and the smallest face in pixels that it looks for: with more pixels it takes
-seconds, and takes texture for faces."""
+"""Longer side in pixels of the cascade's input, and the smallest face in pixels that it searches for. With larger inputs it
+takes seconds and mistakes texture for faces."""
 
 
 class Point(NamedTuple):
@@ -44,24 +44,24 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Face:
-    """One face, in pixels of the image. It may reach over the border."""
+    """One face, in pixels of the image. Its box may extend beyond the border."""
 
     left: float
     top: float
     width: float
     height: float
     score: float
-    """0 to 1; 1 from the cascade, which has no scores."""
+    """Confidence from 0 to 1; always 1 for the cascade, which has no scores."""
     landmarks: tuple[Point, ...] = ()
-    """Right eye, left eye, tip of the nose, right and left corner of the mouth, as the person has them; none from the
-    cascade."""
+    """Right eye, left eye, tip of the nose, right and left corner of the mouth, from the person's point of view; empty for
+    the cascade."""
 
 
 Detector = Literal["yunet", "cascade", "none"]
 
 
 def available() -> Detector:
-    """Return what detects faces here: "none" where neither YuNet is stored nor scikit-image has its cascade."""
+    """Return the available detector; "none" if neither YuNet is stored nor scikit-image has its cascade."""
     if checkpoints.is_available(YUNET):
         return "yunet"
     return "cascade" if _cascade_file() is not None else "none"
@@ -72,8 +72,8 @@ def detect(image: Image, most_side: int = _MOST_SIDE) -> tuple[Face, ...]:
 
     Args:
         image: (H, W, 3) in [0, 1].
-        most_side: the image is downscaled to this longer side in pixels; faces of fewer than about 10 pixels there are
-            missed.
+        most_side: Longer side in pixels that the image is downscaled to; faces smaller than about 10 pixels at this size
+            are missed.
 
     Returns:
         At most 100 faces.
@@ -91,7 +91,7 @@ def detect(image: Image, most_side: int = _MOST_SIDE) -> tuple[Face, ...]:
 def _by_yunet(rgb: NDArray[np.uint8]) -> list[Face]:
     try:
         (path,) = checkpoints.fetch(YUNET)
-    except SRError as exc:  # damaged, and not to be had anew
+    except SRError as exc:  # the file is damaged and cannot be fetched again
         log.warning("faces are not looked for: %s", exc)
         return []
     cv2 = opencv()
@@ -132,7 +132,7 @@ def _cascade() -> Any:  # scikit-image has no types
 
 
 def _cascade_file() -> Path | None:
-    """Return scikit-image's file, found without importing the package."""
+    """Return the path of scikit-image's cascade without importing the package."""
     spec = find_spec("skimage")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder, "data", "lbpcascade_frontalface_opencv.xml")

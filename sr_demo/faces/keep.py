@@ -1,4 +1,4 @@
-"""Faces that stay themselves: how much of the detail that a method invents is allowed at each place of a photo."""
+"""Preservation of faces: limits on invented detail inside the faces of a photo."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from sr_demo.faces.mask import face_mask
 from sr_demo.image import Size
 
 FACE_DETAIL = 0.3
-"""Detail that is allowed inside faces where nothing else is requested."""
+"""Default share of invented detail that is allowed inside faces."""
 
 
 class Kept(NamedTuple):
-    """The most detail that is allowed, and why."""
+    """The allowed detail, and the number of faces."""
 
     allowed: NDArray[np.float32]
-    """(H, W) in [0, 1], as large as the photo: 1 away from faces, with a soft edge around each."""
+    """(H, W) in [0, 1], the size of the photo: 1 away from faces, with a soft edge around each face."""
     faces: int
-    """How many were found."""
+    """Number of faces."""
 
 
 def keep_faces(faces: Sequence[Face], size: Size, detail: float) -> Kept:
-    """Return how much invented detail is allowed where in a photo.
+    """Return the share of invented detail that is allowed at each pixel of a photo.
 
     Args:
-        faces: that were found in it.
-        size: of the photo.
-        detail: the most that is allowed inside faces: 0 for a faithful result, 1 for the method's own.
+        faces: Faces in the photo.
+        size: Size of the photo.
+        detail: Largest share inside faces: 0 for the faithful result, 1 for the result of the method.
     """
     mask = face_mask(faces, size)
     return Kept(1 - np.float32(1 - detail) * mask, len(faces))

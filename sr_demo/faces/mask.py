@@ -11,7 +11,7 @@ from sr_demo.faces.detection import Face
 from sr_demo.image import Size
 
 _WIDER = 1.25
-"""The ellipse of full strength, relative to the box: boxes end at the forehead and at the chin."""
+"""Size of the ellipse of full strength, relative to the box, since boxes end at the forehead and at the chin."""
 _SOFT = 0.25
 """Width of the transition, relative to the mean of the box's sides."""
 
@@ -20,19 +20,19 @@ def face_mask(faces: Sequence[Face], size: Size, scale: float = 1.0) -> NDArray[
     """Return a mask that is 1 in each face and falls smoothly to 0 around it.
 
     Args:
-        faces: in pixels of the image in which they were found.
-        size: of the mask in pixels.
-        scale: size of the mask divided by that of the image.
+        faces: Faces in pixels of the image in which they were found.
+        size: Size of the mask in pixels.
+        scale: Size of the mask divided by that of the image.
 
     Returns:
-        (H, W) in [0, 1]; where faces meet, the larger value counts.
+        (H, W) in [0, 1]; the maximum where faces overlap.
     """
     mask = np.zeros(size, np.float32)
     for face in faces:
         half_width, half_height = (max(_WIDER * side * scale / 2, 1.0) for side in (face.width, face.height))
         soft = max(_SOFT * scale * (face.width + face.height) / 2, 1.0)
         middle_x, middle_y = scale * (face.left + face.width / 2), scale * (face.top + face.height / 2)
-        # Only the part of the mask that the face reaches is touched: there may be forty.
+        # Only the region of the face is computed, since there may be many faces.
         top, bottom = (int(np.clip(middle_y + sign * (half_height + soft + 1), 0, size.height)) for sign in (-1, 1))
         left, right = (int(np.clip(middle_x + sign * (half_width + soft + 1), 0, size.width)) for sign in (-1, 1))
         if bottom <= top or right <= left:

@@ -1,1 +1,1 @@
-"""Downloads: checkpoints as verified local files, repositories and data sets on the Hub."""
+"""Downloads: checkpoints as verified local files, and repositories and data sets from the Hub."""

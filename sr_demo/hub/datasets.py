@@ -1,4 +1,4 @@
-"""Download of the images of a data set on the Hub. Each is fetched once; a stopped download continues."""
+"""Download of the images of a data set on the Hub. Each image is fetched once; a stopped download can be continued."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def fetch(name: str, suffixes: Collection[str], progress: Progress) -> tuple[Pat
 
     Args:
         name: OWNER/NAME on the Hub.
-        suffixes: of image files, in lower case with the dot.
-        progress: where to report.
+        suffixes: Suffixes of image files, in lower case with the dot.
+        progress: Receives the progress.
 
     Returns:
         The local paths, sorted by their paths in the data set.

@@ -1,6 +1,6 @@
 """Transfer of one file from one source, a repository on the Hub or an address, to the disk, with progress and Stop.
 
-The bytes are not verified here: `checkpoints.py` checks them and words the message for the user.
+The bytes are not verified here; `checkpoints.py` verifies them and composes the message for the user.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _STORAGE = {
     "huggingface.co": (".huggingface.co", ".hf.co"),
     "drive.usercontent.google.com": (".googleusercontent.com",),
 }
-"""Where a host keeps its files: the only other hosts that redirects are followed to."""
+"""Storage hosts of each host; redirects to any other host are refused."""
 
 
 class SourceFailed(Exception):  # noqa: N818 - a reason among several, not yet an error to show
-    """A source did not give the file. `code` is a key of `reasons.REASONS`; `detail` fills the gap in its text."""
+    """A source did not give the file. `code` is a key of `reasons.REASONS`; `detail` fills the placeholder in its text."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code, detail)
@@ -68,13 +68,13 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (httpx2.ReadError, "broken"),
     (httpx2.TransportError, "network"),
 )
-"""Foreign exception -> code; the first match counts, so subclasses come before their base."""
+"""Foreign exception -> code. The first match counts, so that subclasses precede their base."""
 
 _STATUS = {401: "refused", 403: "refused", 404: "file", 410: "file"}
 
 
 def transfer(source: str, target: Path, file: WeightFile, progress: Progress) -> None:
-    """Download one file. A thread of its own does the work, so that Stop takes effect even while the network stalls.
+    """Download one file in a separate thread, so that Stop takes effect even while the network stalls.
 
     Args:
         source: an address, or "owner/repository[@commit]:path" on the Hub, where data sets begin with "datasets/".
@@ -83,9 +83,9 @@ def transfer(source: str, target: Path, file: WeightFile, progress: Progress) ->
         progress: where to report.
 
     Raises:
-        SourceFailed: when the source does not give the file.
-        OSError: when the disk refuses.
-        Cancelled: a fraction of a second after Stop; the thread ends at the next bytes that arrive.
+        SourceFailed: The source does not give the file.
+        OSError: The disk is full or cannot be written.
+        Cancelled: Stop was pressed; raised within a fraction of a second. The thread ends when the next bytes arrive.
     """
     meter = _Meter()
     outcome: list[Exception] = []
@@ -93,7 +93,7 @@ def transfer(source: str, target: Path, file: WeightFile, progress: Progress) ->
     def work() -> None:
         try:
             _run(source, target, file, meter)
-        except Exception as exc:  # raised by the waiting thread
+        except Exception as exc:  # raised again by the waiting thread
             outcome.append(exc)
         finally:
             if meter.stopped.is_set():
@@ -120,7 +120,7 @@ def _note(received: int, size: int) -> str:
 
 
 def reason(exc: Exception) -> SourceFailed | None:
-    """Translate a foreign exception; None for those that are not the source's fault: the disk, or a bug."""
+    """Translate a foreign exception; return None if the source did not cause it, such as disk errors and bugs."""
     for kind, code in _REASONS:
         if isinstance(exc, kind):
             return SourceFailed(code, "no proper answer" if isinstance(exc, FileMetadataError) else "")
@@ -146,7 +146,7 @@ def is_offline() -> bool:
 
 
 def refuse_offline() -> None:
-    """Raise SourceFailed where HF_HUB_OFFLINE is set."""
+    """Raise SourceFailed if HF_HUB_OFFLINE is set."""
     if is_offline():
         raise SourceFailed("offline")
 
@@ -171,7 +171,7 @@ def _from_address(address: str, target: Path, file: WeightFile, meter: _Meter) -
 
 
 def followed(address: str, location: str) -> str:
-    """Return where a redirect of `address` leads. Raises SourceFailed for a host that has nothing to do with it."""
+    """Return the target of a redirect of `address`. Raises SourceFailed if its host is not a known storage host."""
     start, end = urlsplit(address), urlsplit(location)
     host, other = start.hostname or "", end.hostname or ""
     is_same = host.removeprefix("www.") == other.removeprefix("www.")
@@ -197,15 +197,15 @@ def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> Non
     refuse_offline()
     # The client reads HF_ENDPOINT only once, when it is imported.
     endpoint = os.environ.get("HF_ENDPOINT") or None
-    # One request before hf_hub_download, which retries an unreachable host for 23 seconds.
+    # A request before hf_hub_download fails early, while hf_hub_download retries an unreachable host for 23 seconds.
     found = get_hf_file_metadata(
         hf_hub_url(repository, path, revision=commit or None, repo_type=kind, endpoint=endpoint), endpoint=endpoint
     )
     if found.size not in (None, file.bytes):
         raise SourceFailed("wrong", f"{found.size:,} bytes instead of {file.bytes:,}")
-    # With the default chunks of 10 MB, progress and Stop would wait for half a minute on a slow line.
+    # With the default chunks of 10 MB, progress and Stop would be delayed by half a minute on a slow connection.
     constants.DOWNLOAD_CHUNK_SIZE = CHUNK
-    # A separate cache: a damaged file in the shared one would be copied again and again.
+    # A separate cache, since a damaged file in the shared cache would be used again and again.
     arrived = hf_hub_download(
         repository,
         path,
@@ -221,13 +221,13 @@ def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> Non
 
 @dataclass
 class _Meter:
-    """Bytes received, and the stop flag. Written by one thread, read by another."""
+    """Number of received bytes, and the stop flag. Written by one thread, read by another."""
 
     received: int = 0
     stopped: Event = field(default_factory=Event)
 
     def at(self, received: int) -> None:
-        """Record `received` bytes in all. Raises Cancelled in the downloading thread after Stop."""
+        """Set the total number of received bytes. Raises Cancelled in the downloading thread after Stop."""
         if self.stopped.is_set():
             raise Cancelled
         self.received = max(self.received, received)
@@ -239,7 +239,7 @@ class _Meter:
 
 @dataclass
 class _Bar:
-    """The part of tqdm's interface that hf_hub_download uses, over HTTP and over Xet (which opens two bars for one file)."""
+    """The subset of tqdm's interface that hf_hub_download uses, over HTTP and Xet (which opens two bars for one file)."""
 
     at: Callable[[int], None]
     n: int = 0
@@ -254,7 +254,7 @@ class _Bar:
         """Ignore the speed."""
 
     def refresh(self) -> None:
-        """Do nothing: there is nothing to draw."""
+        """Do nothing, since no bar is drawn."""
 
     def close(self) -> None:
         """Do nothing: there is nothing to close."""

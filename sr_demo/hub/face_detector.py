@@ -1,4 +1,4 @@
-"""The checkpoint of the face detector, which no approach has."""
+"""The checkpoint of the face detector, which belongs to no approach."""
 
 from __future__ import annotations
 

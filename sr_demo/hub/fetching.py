@@ -1,4 +1,4 @@
-"""Download of several checkpoints ahead of their first use: which ones a name stands for, and one outcome for each."""
+"""Download of several checkpoints before their first use: selection by name, and one outcome for each."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _MEASURES = [Wanted("measures", one) for one in perceptual.CHECKPOINTS]
 
 
 class Outcome(NamedTuple):
-    """What became of one checkpoint."""
+    """Outcome of fetching one checkpoint."""
 
     name: str
     status: Literal["fetched", "stored", "failed"]
-    """`stored`: it was here already."""
+    """`stored` means that the checkpoint existed already."""
     came_from: tuple[str, ...]
-    """The source of each file; "" where it is not known."""
+    """The source of each file; "" if it is unknown."""
     bytes: int
     message: str
-    """One sentence where it failed; of a model of the community that did not, its licence."""
+    """One sentence about the failure; for a community model that was fetched, its licence."""
 
 
 def recommended(approaches: Sequence[Approach]) -> list[Wanted]:
@@ -51,13 +51,13 @@ def recommended(approaches: Sequence[Approach]) -> list[Wanted]:
 
 
 def everything(approaches: Sequence[Approach]) -> list[Wanted]:
-    """Return every checkpoint that is downloaded, without those of measures and large ones, which are fetched by name."""
+    """Return every published checkpoint, except large ones and those of measures, which are fetched by name."""
     small = [Wanted(a.id, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.asks_first]
     return [*small, _FACES]
 
 
 def by_name(approaches: Sequence[Approach], name: str) -> Wanted:
-    """Return what `ID:CHECKPOINT` names, or for `ID` alone its preferred published checkpoint. Raises BadInput."""
+    """Return the checkpoint `ID:CHECKPOINT`, or for `ID` alone its preferred published checkpoint. Raises BadInput."""
     identifier, _, checkpoint = name.partition(":")
     if name in (_FACES.owner, _FACES.name):
         return _FACES
@@ -79,18 +79,18 @@ def by_name(approaches: Sequence[Approach], name: str) -> Wanted:
 
 
 def fetch_each(wanted: Sequence[Wanted], progress: Progress = SILENT) -> Iterator[Outcome]:
-    """Fetch checkpoints one after the other; one that fails does not keep the others back.
+    """Fetch checkpoints one after the other; a failure does not affect the others.
 
     Args:
-        wanted: what to fetch; large ones count as agreed to.
-        progress: receives 0..1 of everything.
+        wanted: The checkpoints to fetch; large downloads need no further consent.
+        progress: Receives the progress of all checkpoints together, 0..1.
 
     Yields:
         One outcome for each, in order.
 
     Raises:
         Cancelled: Stop was pressed.
-        StorageError: the cache folder cannot be written.
+        StorageError: The cache folder cannot be written.
     """
     folder = ready(cache_folder())
     with guarded(folder), unfinished_folder(folder) as wheels:

@@ -1,6 +1,6 @@
-"""The weights of the perceptual measures LPIPS and DISTS: published networks, and what each measure adds to them.
+"""The weights of the perceptual measures LPIPS and DISTS: published networks, and the additional weights of each measure.
 
-They are fetched by name only (`fetch measures:lpips`), since they are hundreds of megabytes that no method needs.
+They are fetched by name only (`fetch measures:lpips`), since they have hundreds of megabytes that no method needs.
 """
 
 from __future__ import annotations

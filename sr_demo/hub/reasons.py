@@ -1,4 +1,4 @@
-"""Why a source did not give a file, in words: the texts, and the sentence that the user is shown."""
+"""Texts for the reasons why a source did not give a file, and the sentence for the user."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def unavailable(
     """Return the error to raise: the most useful failure in a sentence, the others in two words each.
 
     Args:
-        title: of the checkpoint.
-        path: where the file would lie.
-        failures: each source that was tried, with its reason.
+        title: Title of the checkpoint.
+        path: Path that the file would have.
+        failures: Each source that was tried, with the reason of its failure.
     """
     order = list(REASONS)
     source, worst = min(failures, key=lambda failure: order.index(failure[1].code))

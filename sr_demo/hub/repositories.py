@@ -1,7 +1,7 @@
 """Download of selected files of a repository on the Hub into one folder, as diffusers and transformers load them.
 
-The Hub lists path, size and (for weights) sha256 of each file, and what arrives is compared with them. A folder is complete
-once it holds the mark that is written last; a stopped download continues with the next file.
+The Hub lists path, size and (for weights) sha256 of each file; downloaded files are compared with them. A folder is complete
+once it contains the mark, which is written last. A stopped download continues with the next file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ log = logging.getLogger("sr_demo")
 
 _MARK = ".complete"
 _TOLERANCE = 1.1
-"""Largest ratio of the Hub's size of a repository to the size that the user agreed to."""
+"""Largest ratio of the size of a repository on the Hub to the size that the user agreed to."""
 
 
 def folder(repository: Repository) -> Path:
@@ -38,17 +38,17 @@ def folder(repository: Repository) -> Path:
 
 
 def is_here(repository: Repository) -> bool:
-    """Return whether all its files were downloaded earlier."""
+    """Return whether all files of a repository were downloaded earlier."""
     return (folder(repository) / _MARK).is_file()
 
 
 def fetch(repository: Repository, progress: Progress) -> Path:
-    """Return the complete folder of a repository, downloaded first where it is not.
+    """Return the complete folder of a repository; download missing files first.
 
     Raises:
-        WeightsUnavailable: when the Hub does not give the files, or they are larger than agreed.
-        StorageError: when the cache folder cannot be written.
-        Cancelled: within a second after Stop.
+        WeightsUnavailable: The Hub does not give the files, or they are larger than agreed.
+        StorageError: The cache folder cannot be written.
+        Cancelled: Stop was pressed; raised within a second.
     """
     target = folder(repository)
     if is_here(repository) and _is_intact(target, progress):
@@ -94,9 +94,9 @@ def _fetch(repository: Repository, target: Path, progress: Progress) -> None:
 
 
 def _is_intact(target: Path, progress: Progress) -> bool:
-    """Whether the files are as they arrived, checked once per process; damaged ones are removed, to be fetched again.
+    """Return whether the files are intact, checked once per process; damaged ones are removed, to be fetched again.
 
-    Files of earlier versions have no checksums in the mark, and are not checked.
+    Marks of earlier versions have no checksums; their files are not checked.
     """
     damaged: list[Path] = []
     for line in (target / _MARK).read_text(encoding="utf-8").splitlines():

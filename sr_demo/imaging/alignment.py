@@ -1,6 +1,6 @@
-"""Alignment of a result that another tool made with the LR image that it was made from: likeness, shift, and its undoing.
+"""Alignment of another tool's result with the LR image that it was computed from: similarity, shift, and its correction.
 
-Tools differ in where they place pixels: a result may lie half a pixel of the input beside ours, which costs several dB of
+Tools place pixels differently: a result may be shifted by half a pixel of the input against ours, which costs several dB of
 PSNR without being visible. The shift is found by phase correlation and refined by maximising the correlation coefficient
 (Evangelidis and Psarakis 2008), both from OpenCV.
 """
@@ -21,25 +21,25 @@ from sr_demo.imaging.resize import resize
 from sr_demo.system import large_array
 
 NOTICEABLE = 0.25
-"""Pixels: a smaller shift is none. Estimates on results of bicubic, RDN and GANs, from clean and from degraded photos, are
-off by 0.01 px in the median and by 0.24 px at most."""
+"""Shift in pixels below which an image counts as unshifted. The error of estimates on results of bicubic, RDN and GANs, from
+clean and degraded photos, is 0.01 px in the median and 0.24 px at most."""
 _SIDE = 1024
-"""The shift is estimated on the central square of this many pixels."""
+"""Side in pixels of the central square on which the shift is estimated."""
 _BLUR, _FLAT = 2.0, 1e-3
-"""Sigma in pixels of what is left out of the estimate, as too fine to be in both images; standard deviation below which an
-image has nothing to align."""
+"""Sigma in pixels of the blur that removes detail which only one of the images may have; standard deviation below which an
+image is too flat to be aligned."""
 _LIKENESS_SIDE, _LIKENESS_SIGMA, _NOISE = 64, 4.0, 0.01
-"""Likeness is judged on copies of at most this longer side, without what is coarser than sigma; contrasts below `_NOISE`
-count as none."""
+"""Longer side of the downscaled copies on which `likeness` is computed, sigma of their high-pass, and contrast that counts as
+noise."""
 _REACH = 16
-"""Rows beyond a band that the spline of `moved` reads: it fades by a factor of 3.7 with each."""
+"""Rows beyond a band that are read for the spline of `moved`; their influence falls by a factor of 3.7 per row."""
 
 Plane = NDArray[np.float32]
 """(H, W) float32 in [0, 1]."""
 
 
 class Shift(NamedTuple):
-    """How far an image lies beside another, in its own pixels; the other way with a minus."""
+    """Displacement of an image against another one, in its own pixels; negative values are up and left."""
 
     down: float
     right: float
@@ -54,10 +54,10 @@ NONE = Shift(0.0, 0.0)
 
 
 def likeness(image: Image, lr: Image) -> float:
-    """Return how much two images show the same, whatever their sizes: about 0 for different photos, 1 for equal ones.
+    """Return the similarity of two images of any size: about 0 for different photos, 1 for equal ones.
 
-    That is SSIM's contrast and structure over the whole of small, high-passed copies. For results of all kinds of methods
-    it was above 0.9, and below 0.1 for all pairs of different photos.
+    It is the contrast-structure term of SSIM, computed once over small, high-passed copies. It was above 0.9 for the results
+    of all kinds of methods, and below 0.1 for all pairs of different photos.
 
     Args:
         image: (H, W, 3) in [0, 1].
@@ -76,11 +76,11 @@ def _high_passed(image: Image) -> Plane:
 
 
 def shift_of(image: Image, lr: Image) -> Shift:
-    """Return how far `image` lies beside an enlarged `lr`, in tenths of a pixel; `NONE` where that is not noticeable.
+    """Return the shift of `image` against the upscaled `lr` in pixels of `image`, rounded to tenths; `NONE` if it is small.
 
     Args:
-        image: (H, W, 3) in [0, 1].
-        lr: (h, w, 3) in [0, 1], which `image` shows enlarged by H / h = W / w.
+        image: (H, W, 3) in [0, 1], an upscaled version of `lr`.
+        lr: (h, w, 3) in [0, 1], with H / h = W / w.
     """
     height, width = (min(side, _SIDE) for side in image.shape[:2])
     top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
@@ -100,26 +100,26 @@ def _without_detail(luma: Plane) -> Plane:
 
 
 def _estimate(guide: Plane, image: Plane) -> Shift:
-    """Return how far `image` lies beside `guide`, both of one size and free of what is not in both."""
+    """Return the shift of `image` against `guide`; both have the same size and no fine detail."""
     if min(guide.std(), image.std()) < _FLAT or min(guide.shape) < 2 * _REACH:
-        return NONE  # nothing to go by
+        return NONE  # too flat or too small to be aligned
     window = cv2.createHanningWindow((guide.shape[1], guide.shape[0]), cv2.CV_32F)
     (right, down), _ = cv2.phaseCorrelate(guide - guide.mean(), image - image.mean(), window)
     warp = np.array([[1, 0, right], [0, 1, down]], np.float32)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 50, 1e-4)
     try:
         _, refined = cv2.findTransformECC(guide, image, warp, cv2.MOTION_TRANSLATION, stop)
-    except cv2.error:  # it does not converge where the overlap is small or the images differ: the coarse shift stands
+    except cv2.error:  # no convergence, since the overlap is small or the images differ; the coarse shift is used
         return Shift(down, right)
     return Shift(float(refined[1, 2]), float(refined[0, 2]))
 
 
 def moved(planes: Image, shift: Shift) -> Image:
-    """Undo a shift by a cubic spline; whole pixels are copied. What is uncovered at the border repeats its edge.
+    """Undo a shift with a cubic spline; shifts by whole pixels are exact. Uncovered borders replicate the edge.
 
     Args:
         planes: (H, W) or (H, W, C) in [0, 1].
-        shift: how far it lies beside its place.
+        shift: The shift to undo, from `shift_of`.
 
     Returns:
         The same shape, clipped to [0, 1], read-only.

@@ -1,9 +1,9 @@
-"""Back-projection: correct a result until it agrees with its input when it is made small again (Irani and Peleg 1991).
+"""Back-projection: correction of a result until it agrees with its input after downscaling (Irani and Peleg 1991).
 
     result += upscaled(sharpened(input - downscaled(result)))
 
-Downscaling and upscaling blur what is added. Without `sharpened`, which undoes that, a step leaves most of what lies near the
-Nyquist frequency of the input: one with it reaches what eight without it do, as measured on Set5.
+Upscaling and downscaling blur the correction. `sharpened` compensates this blur; without it, a step leaves most of the error
+near the Nyquist frequency of the input. One step with it corrects as much as eight without it, as measured on Set5.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from sr_demo.imaging.resize import resize, resized_bands
 from sr_demo.system.large_array import bands, release, zeros
 
 _STEPS = 2
-"""The second corrects borders, where upscaling differs, and what clipping to the range of colours has undone."""
+"""Number of steps. The second one corrects borders, where upscaling differs, and the effect of clipping to [0, 1]."""
 _REACH = 8
-"""Radius of the sharpening filter in pixels of the input; beyond it lies less than 1e-4 of it."""
+"""Radius of the sharpening filter in pixels of the input; less than 1e-4 of the filter is beyond it."""
 _LEAST_SCALE = 1.25
-"""Below, upscaling does not blur everywhere alike, and what is sharpened could be added several times over."""
+"""Smallest scale factor for sharpening. Below it, the blur of upscaling varies with position and sharpening overshoots."""
 
 
 def difference(image: Image, result: Pixels) -> NDArray[np.float32]:
-    """Return by how much a result, made small again, differs from its input: (h, w, 3) in [-1, 1].
+    """Return the difference between the input and the downscaled result: (h, w, 3) in [-1, 1].
 
     Args:
         image: (h, w, 3) in [0, 1], the input.
-        result: (H, W, 3) in [0, 1], or levels. Large ones are read in bands of rows.
+        result: (H, W, 3) in [0, 1], or levels of 0..255. Large results are read in bands of rows.
     """
     out = zeros(*image.shape)
     for rows, band in resized_bands(result, Size.of(image)):
@@ -41,13 +41,13 @@ def difference(image: Image, result: Pixels) -> NDArray[np.float32]:
 
 
 def distance(planes: NDArray[np.float32]) -> float:
-    """Return the root mean square of a `difference`: 1 / 255 is a level of 255."""
+    """Return the root mean square of a `difference`; 1 / 255 is one 8-bit level."""
     return sqrt(sum(float(np.square(planes[rows], dtype=np.float64).sum()) for rows in bands(planes)) / planes.size)
 
 
 def add_upscaled(result: NDArray[np.float32], planes: NDArray[np.float32]) -> None:
     """Add planes (h, w, 3) in [-1, 1] to a larger result (H, W, 3), in place, and clip it to [0, 1]."""
-    shifted = zeros(*planes.shape)  # kernels here work on [0, 1]; differences lie in [-1, 1]
+    shifted = zeros(*planes.shape)  # the resizing functions expect [0, 1], while differences are in [-1, 1]
     for rows in bands(planes, shifted):
         shifted[rows] = planes[rows] * np.float32(0.5) + np.float32(0.5)
         release(shifted[rows])
@@ -57,15 +57,15 @@ def add_upscaled(result: NDArray[np.float32], planes: NDArray[np.float32]) -> No
 
 
 def make_agree(result: NDArray[np.float32], image: Image, at_most: float, aim: float = 0.0) -> None:
-    """Correct a result, in place, until it is near enough to its input.
+    """Correct a result, in place, until its `distance` to the input is small enough.
 
-    What clipping to the range of colours forbids is left.
+    Differences that remain because of clipping to [0, 1], or after the last step, are accepted.
 
     Args:
         result: (H, W, 3) in [0, 1], at least as large as `image`.
         image: (h, w, 3) in [0, 1], the input.
-        at_most: the `distance` that is near enough.
-        aim: the distance to come to where it is larger than that.
+        at_most: Largest `distance` that needs no correction.
+        aim: Target `distance` of a correction.
     """
     for _ in range(_STEPS):
         planes = difference(image, result)
@@ -88,9 +88,9 @@ def _sharpened(planes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _inverse_filter() -> NDArray[np.float32]:
-    """Return the filter that undoes, along one axis, what upscaling and downscaling do to an image.
+    """Return the filter that inverts the blur of upscaling and downscaling along one axis.
 
-    It is nearly the same for every scale factor from 1.25 on: the inverse of the response to a pixel, by Fourier transform.
+    It is the inverse of the response to a single pixel, by Fourier transform, and nearly the same for all factors from 1.25.
     """
     length, scale = 4 * _REACH + 1, 8
     middle = length // 2

@@ -1,4 +1,4 @@
-"""LR images made from HR images, for tests against a reference.
+"""Degradation of HR images to LR images, for tests against a reference.
 
 `bicubic` is the degradation of published scores; `degrade` imitates photos on the web: blurred, downscaled, noisy, and saved
 as JPEG.
@@ -50,31 +50,31 @@ def bicubic(image: Image, scale: int) -> Image:
 
     Args:
         image: (H, W, 3) in [0, 1].
-        scale: factor.
+        scale: Scale factor.
 
     Returns:
         (H // scale, W // scale, 3) in [0, 1].
 
     Raises:
-        BadInput: when a side is shorter than `scale`.
+        BadInput: A side is shorter than `scale`.
     """
     _check(image, scale)
     return downscale(image, scale)
 
 
 def degrade(image: Image, scale: int, settings: Realistic) -> Image:
-    """Degrade an image: blur, antialiased bicubic downscaling, Gaussian noise, JPEG 4:2:0. Equal settings, equal result.
+    """Degrade an image: blur, antialiased bicubic downscaling, Gaussian noise, JPEG 4:2:0. Deterministic.
 
     Args:
         image: (H, W, 3) in [0, 1].
-        scale: factor.
-        settings: strength of each step.
+        scale: Scale factor.
+        settings: Strength of each step.
 
     Returns:
-        (H // scale, W // scale, 3) in [0, 1], exactly what the JPEG file decodes to.
+        (H // scale, W // scale, 3) in [0, 1], the decoded JPEG.
 
     Raises:
-        BadInput: when a side is shorter than `scale`, or the result larger than a JPEG file can hold.
+        BadInput: A side is shorter than `scale`, or the result is too large for a JPEG file.
     """
     _check(image, scale)
     cropped = crop_to_multiple(image, scale)
@@ -94,8 +94,8 @@ def degrade(image: Image, scale: int, settings: Realistic) -> Image:
 
 
 def _blurred(image: Image, sigma: float) -> Image:
-    """`image` blurred by a Gaussian, in bands of rows. Reflected at the border, so that nothing darkens there."""
-    reach = ceil(4 * sigma) + 1  # OpenCV cuts the kernel off at four standard deviations
+    """Return `image` blurred by a Gaussian, in bands of rows, with reflection at the border."""
+    reach = ceil(4 * sigma) + 1  # OpenCV truncates the kernel at four standard deviations
     out = large_array.zeros(*image.shape)
     for rows in large_array.bands(image, out, least=4 * reach):
         low, high = max(rows.start - reach, 0), min(rows.stop + reach, len(image))

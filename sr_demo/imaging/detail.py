@@ -1,14 +1,14 @@
-"""How much of a generative result's detail is shown: blending it with a faithful result by frequency bands.
+"""Blending of a generative result with a faithful one by frequency bands, which sets how much invented detail is shown.
 
-The low band is what the input can show: frequencies below its Nyquist frequency. It always comes from the faithful result,
-so that colours and shapes stay as they are in the input. The high band is mixed:
+The low band has the frequencies below the Nyquist frequency of the input. It always comes from the faithful result, so that
+colours and shapes stay as they are in the input. The high bands are mixed:
 
-    low(faithful) + (1 - detail) high(faithful) + detail high(generative), the last of them clipped to the range of colours
+    low(faithful) + (1 - detail) high(faithful) + detail high(generative), clipped to [0, 1] for detail = 1
 
-Some of what the band above holds reaches the result when it is made small again. Where that makes all detail on the faithful
-low band agree less with the input than the generative result does by itself, which happens where that agrees closely, it is
-corrected (`back_projection.py`): between two results that agree with the input, every mixture does, since downscaling is
-linear, and agreement rises as detail falls.
+Downscaling the result retains a part of its high band. Full detail on the faithful low band can therefore have a lower LR
+consistency than the generative result itself, if the latter is very consistent. In this case it is corrected by
+back-projection (`back_projection.py`). Since downscaling is linear, every mixture of two consistent results is consistent,
+and the LR consistency rises as the detail falls.
 
 The low-pass is a Gaussian that halves the amplitude at the input's Nyquist frequency, 1 / (2 scale) cycles per pixel:
 exp(-2 pi^2 sigma^2 f^2) = 1/2 gives sigma = scale sqrt(2 ln 2) / pi.
@@ -28,10 +28,10 @@ from sr_demo.imaging.back_projection import difference, distance, make_agree
 from sr_demo.system.large_array import bands, release, zeros
 
 ALMOST_ALL = 1 - 2**-20
-"""As detail: all of it, on the low band of the faithful result. What less detail shows is linear between 0 and this."""
+"""Detail value for full detail on the low band of the faithful result. Results are linear in the detail from 0 to this."""
 _HARDLY_ANY = 1 / 255
 _REACH = 4
-"""Radius of the filter in sigmas; beyond it lies less than a level of 255."""
+"""Radius of the filter in sigmas; the part beyond it changes results by less than one 8-bit level."""
 
 
 def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.float32], image: Image) -> Image:
@@ -39,16 +39,16 @@ def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.
 
     Args:
         generative: (H, W, 3) in [0, 1], the result of a method that may invent detail.
-        faithful: (H, W, 3) in [0, 1], the result of one that does not.
-        detail: in [0, 1], one for all pixels or (H, W), one for each. The number 0 returns `faithful` and 1 `generative`; in
-            between, and everywhere with one for each pixel, the low band is that of `faithful`.
+        faithful: (H, W, 3) in [0, 1], the result of a method that does not.
+        detail: A number in [0, 1], or an array (H, W) with a value for each pixel. The number 0 returns `faithful` and 1
+            returns `generative`; for other numbers and for arrays, the low band is that of `faithful`.
         image: (h, w, 3) in [0, 1], the input.
 
     Returns:
-        (H, W, 3) float32 in [0, 1], read-only. Large images lie in files.
+        (H, W, 3) float32 in [0, 1], read-only. Large images are memory-mapped.
 
     Raises:
-        BadInput: They differ in size.
+        BadInput: The results differ in size.
     """
     everywhere = isinstance(detail, float | int)
     if generative.shape != faithful.shape or not (everywhere or detail.shape == generative.shape[:2]):
@@ -63,7 +63,7 @@ def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.
 
 
 def _detailed(generative: Image, faithful: Image, image: Image) -> NDArray[np.float32]:
-    """Return all detail of a result on the low band of the other, clipped so that mixtures need none; as `blend_detail`."""
+    """Return the full detail of `generative` on the low band of `faithful`, clipped so that mixtures need no clipping."""
     scale = len(generative) / len(image)
     out, reach = zeros(*generative.shape), _reach(scale)
     for rows in bands(generative, faithful, out):
@@ -73,22 +73,22 @@ def _detailed(generative: Image, faithful: Image, image: Image) -> NDArray[np.fl
         release(out[rows])
     own = distance(difference(image, generative))
     if distance(difference(image, out)) > own / 2:
-        # Between the two, so that agreement rises from the generative result to this one, and on to the faithful one.
+        # Aim between both, so that LR consistency rises from the generative result over this one to the faithful one.
         most = max(own / 2, sqrt(own * distance(difference(image, faithful))))
         make_agree(out, image, most, 0.9 * most)
     return out
 
 
 def mixed(detailed: Image, faithful: Image, detail: float | NDArray[np.float32]) -> Image:
-    """Mix the two ends of what less detail shows, as the viewer does it: `faithful + detail (detailed - faithful)`.
+    """Mix a result with full detail and a faithful one, as the viewer does: `faithful + detail (detailed - faithful)`.
 
     Args:
         detailed: (H, W, 3) in [0, 1], a result of `blend_detail` with `ALMOST_ALL`.
         faithful: (H, W, 3) in [0, 1].
-        detail: in [0, 1], one for all pixels or (H, W), one for each.
+        detail: A number in [0, 1], or an array (H, W) with a value for each pixel.
 
     Returns:
-        (H, W, 3) float32 in [0, 1], read-only. Large images lie in files.
+        (H, W, 3) float32 in [0, 1], read-only. Large images are memory-mapped.
     """
     out = zeros(*detailed.shape)
     for rows in bands(detailed, faithful, out):
@@ -99,12 +99,12 @@ def mixed(detailed: Image, faithful: Image, detail: float | NDArray[np.float32])
 
 
 def unmixed(shown: Image, faithful: Image, detail: float | NDArray[np.float32]) -> Image:
-    """Return what `mixed` was given as `detailed` from what it returned; where hardly any of it is shown, `faithful`.
+    """Invert `mixed`: return its argument `detailed`; pixels with a detail of almost 0 are those of `faithful`.
 
     Args:
-        shown: (H, W, 3) in [0, 1].
+        shown: (H, W, 3) in [0, 1], the result of `mixed`.
         faithful: (H, W, 3) in [0, 1].
-        detail: in [0, 1], one for all pixels or (H, W), what `shown` was mixed with.
+        detail: The `detail` that `shown` was mixed with: a number in [0, 1], or an array (H, W).
     """
     out = zeros(*shown.shape)
     for rows in bands(shown, faithful, out):
@@ -120,11 +120,11 @@ def _share(detail: float | NDArray[np.float32], rows: slice) -> np.float32 | NDA
 
 
 def high_band(planes: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
-    """Return what lies above the Nyquist frequency of the input.
+    """Return the frequencies above the Nyquist frequency of the input.
 
     Args:
         planes: (H, W) or (H, W, 3).
-        scale: size of the planes divided by that of the input.
+        scale: Size of the planes divided by that of the input.
     """
     side = 2 * _reach(scale) + 1
     low = cv2.GaussianBlur(planes, (side, side), _sigma(scale), borderType=cv2.BORDER_REFLECT_101)

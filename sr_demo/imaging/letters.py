@@ -1,7 +1,7 @@
-"""Lines of small letters in an image, as far as a simple look can say: shapes of one height that stand side by side.
+"""A simple detector of lines of small letters in an image: shapes of similar height, side by side.
 
-Letters are not read, and what they are written in does not matter. Of 260 photos, three had enough such shapes: one with a
-sign, and two where steps and a railing look like lines of them.
+Letters are not read, so that the script does not matter. Among 260 photos, three had enough such shapes: one with a sign, and
+two false positives with steps and a railing.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from sr_demo.imaging.thumbnail import thumbnail
 
 _LETTER_HEIGHTS = (5, 40)
 _WINDOW, _CONTRAST = 25, 15
-"""Side in pixels of the surroundings that a letter stands out from, and by how many levels."""
+"""Side in pixels of the window for local thresholding, and the contrast of letters in levels."""
 _LEAST_IN_LINE = 5
 _NEIGHBOURS = 60
 _NARROW = 0.45
-"""Width of letters relative to their height: spines of books, railings and reeds stand in lines too, and are narrower."""
+"""Smallest width of letters relative to their height, which excludes spines of books, railings and reeds."""
 _LOOKED_AT = 1024
-"""Longer side in pixels of what text is looked for in. An image of up to half of that is doubled: its letters may be too
-small to stand apart."""
+"""Longer side in pixels of the image in which text is searched. Images of up to half this side are upscaled by 2, since their
+letters may be too small to be separated."""
 _LEAST_LETTERS = 30
 
 
 def has_fine_text(image: Image) -> bool:
-    """Return whether an image (H, W, 3) in [0, 1] holds lines of small letters."""
+    """Return whether an image (H, W, 3) in [0, 1] contains lines of small letters."""
     luma = luma_levels(image, _LOOKED_AT)
     if 2 * max(luma.shape) <= _LOOKED_AT:
         luma = np.asarray(cv2.resize(luma, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -35,26 +35,26 @@ def has_fine_text(image: Image) -> bool:
 
 
 def luma_levels(image: Image, most_side: int) -> NDArray[np.uint8]:
-    """Return the brightness of an image as what `letters` takes.
+    """Return the luma of an image in levels, as input for `letters`.
 
     Args:
         image: (H, W, 3) in [0, 1].
-        most_side: longer side of the result in pixels.
+        most_side: Longer side of the result in pixels.
     """
     return np.rint(bt601_luma(thumbnail(image, most_side).rgb.astype(np.float32))).astype(np.uint8)
 
 
 def letters(luma: NDArray[np.uint8]) -> int:
-    """Return how many shapes stand in lines as small letters do, dark on bright or bright on dark.
+    """Return the number of shapes arranged in lines like small letters, dark on bright or bright on dark.
 
     Args:
-        luma: (H, W).
+        luma: (H, W) uint8.
     """
     return max(_in_lines(luma), _in_lines(np.subtract(255, luma, dtype=np.uint8)))
 
 
 def _in_lines(luma: NDArray[np.uint8]) -> int:
-    """Count dark shapes that stand in lines of five or more."""
+    """Count dark shapes in lines of five or more."""
     dark = cv2.adaptiveThreshold(luma, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, _WINDOW, _CONTRAST)
     _, _, found, _ = cv2.connectedComponentsWithStats(dark, connectivity=8)
     shapes = np.asarray(found[1:], np.int64)
@@ -75,7 +75,7 @@ def _in_lines(luma: NDArray[np.uint8]) -> int:
 
 
 def _lines(shapes: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return a number for each shape, equal for those of one line; `shapes` (n, 5) are sorted by their left edge."""
+    """Return the number of its line for each shape; `shapes` (n, 5) are sorted by their left edge."""
     count = len(shapes)
     left, width, height = shapes[:, 0], shapes[:, 2], shapes[:, 3]
     bottom = shapes[:, 1] + height
@@ -89,7 +89,7 @@ def _lines(shapes: NDArray[np.int64]) -> NDArray[np.intp]:
         & (np.abs(bottom[other] - bottom[:, None]) <= 0.3 * own)
         & (height[other] <= 1.8 * own) & (own <= 1.8 * height[other])
     )  # fmt: skip
-    # Each shape leads to the first that follows it; of several that lead to one shape, the nearest is in its line.
+    # Each shape is linked to the first one that follows it; if several are linked to one shape, the nearest is kept.
     leading = np.flatnonzero(follows.any(axis=1))
     line = np.arange(count)
     before = np.full(count, -1)

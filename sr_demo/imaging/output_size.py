@@ -1,6 +1,6 @@
 """The requested size of a result: a scale factor, a width or a height in pixels, or a size in print.
 
-A request is a plain value. Whatever it names, it enlarges both sides of an image by one factor, from 1 to 8.
+A request is a plain value. It always scales both sides of an image by the same factor, from 1 to 8.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sr_demo.image import Size
 LEAST, MOST = 1, 8
 """Smallest and largest scale factor of a result."""
 FORMS = "a factor such as 2 or 2.5x, 1920 wide, 1080 high, or 30x20cm@300 for print"
-"""What `parse` reads, as a phrase."""
+"""Phrase that lists the forms that `parse` accepts."""
 _CM_PER_INCH = 2.54
 _CM = {"cm": 1.0, "mm": 0.1, "in": _CM_PER_INCH}
 _MOST_PIXELS = 1_000_000
@@ -29,29 +29,29 @@ _PRINT = re.compile(rf"{_NUMBER}\s*[x×]\s*{_NUMBER}\s*(cm|mm|in)\s*(?:@|at)\s*{
 
 @dataclass(frozen=True)
 class OutputSize:
-    """A requested size; made by `times`, `wide`, `high`, `printed` or `parse`, which check it."""
+    """A requested size; created by `times`, `wide`, `high`, `printed` or `parse`, which check the values."""
 
     factor: float | None = None
-    """Scale factor; None where it follows from the image and the pixels below."""
+    """Scale factor; None if it follows from the size of the image and the fields below."""
     width: int | None = None
-    """Pixels that the result is wide; of a print, at most that."""
+    """Width of the result in pixels; for a print, the largest width."""
     height: int | None = None
-    """Pixels that the result is high; of a print, at most that."""
+    """Height of the result in pixels; for a print, the largest height."""
     dpi: float | None = None
-    """Resolution of the print, for the file of the result; None for sizes on screen."""
+    """Resolution of the print in pixels per inch, for the file of the result; None for sizes on screen."""
     text: str = ""
-    """The request as people write it, and as `parse` reads it."""
+    """The request in the notation that `parse` reads."""
 
     def __str__(self) -> str:
         return self.text
 
     def factor_for(self, image: Size) -> float:
-        """Return the scale factor for an image of this size. Raises BadInput where it is below 1 or above 8."""
+        """Return the scale factor for an image of this size. Raises BadInput if it is below 1 or above 8."""
         if self.factor is not None:
             return self.factor
         width, height = self.width, self.height
         if self.dpi is not None and width and height and (width > height) != (image.width > image.height):
-            width, height = height, width  # paper can be turned
+            width, height = height, width  # the paper is turned to the orientation of the image
         wanted = ((width, image.width), (height, image.height))
         factor = min(target / there for target, there in wanted if target is not None)
         if LEAST <= factor <= MOST:
@@ -68,11 +68,11 @@ class OutputSize:
         return Size(max(round(factor * image.height), 1), max(round(factor * image.width), 1))
 
     def for_part(self, whole: Size) -> OutputSize:
-        """Return the request that enlarges parts of an image as much as this one enlarges the whole. Raises BadInput."""
+        """Return the request that scales parts of an image by the same factor as the whole image. Raises BadInput."""
         return replace(self, factor=self.factor_for(whole), width=None, height=None)
 
     def whole_factor(self) -> int:
-        """Return the scale factor of a test against an original, which is made smaller by it. Raises BadInput."""
+        """Return the integer factor by which an HR reference is downscaled for a test. Raises BadInput for other requests."""
         if self.factor is None or self.factor != int(self.factor) or self.factor < 2:
             raise BadInput(
                 f"Results can be scored against the original at whole factors only, such as 2x or 4x, not at {self.text}. "
@@ -83,7 +83,7 @@ class OutputSize:
 
 def times(factor: float) -> OutputSize:
     """Return the request for a scale factor. Raises BadInput outside 1 to 8."""
-    if not LEAST <= factor <= MOST:  # true for NaN, too
+    if not LEAST <= factor <= MOST:  # also true for NaN
         raise BadInput(f"The scale must be from {LEAST} to {MOST}, not {factor:g}. For pixels, ask for 1920 wide.")
     return OutputSize(factor=float(factor), text=f"{factor:g}x")
 
@@ -99,16 +99,16 @@ def high(pixels: int) -> OutputSize:
 
 
 def printed(width: float, height: float, dpi: float, unit: str = "cm") -> OutputSize:
-    """Return the request for a print: as large as fits on the paper, which is turned to the image.
+    """Return the request for the largest print that fits on the paper, turned to the orientation of the image.
 
     Args:
-        width: of the paper.
-        height: of the paper.
-        dpi: pixels per inch, which the file of the result states.
-        unit: of width and height: "cm", "mm" or "in".
+        width: Width of the paper.
+        height: Height of the paper.
+        dpi: Resolution in pixels per inch, which is written to the file of the result.
+        unit: Unit of width and height: "cm", "mm" or "in".
 
     Raises:
-        BadInput: a value is not positive, or far too large.
+        BadInput: A value is not positive, or far too large.
     """
     text = f"{width:g}x{height:g}{unit}@{dpi:g}"
     across, down = width * _CM[unit], height * _CM[unit]
@@ -121,7 +121,7 @@ def printed(width: float, height: float, dpi: float, unit: str = "cm") -> Output
 
 
 def parse(text: str) -> OutputSize:
-    """Return the request that a person or a program has written: one of `FORMS`. Raises BadInput."""
+    """Parse a request in one of the `FORMS`. Raises BadInput."""
     words = " ".join(text.lower().split())
     if found := _FACTOR.fullmatch(words):
         return times(float(found[1]))
@@ -135,7 +135,7 @@ def parse(text: str) -> OutputSize:
 
 
 def parse_print(text: str) -> OutputSize:
-    """Return the request for a print that is written as 30x20cm@300. Raises BadInput."""
+    """Parse a request for a print such as 30x20cm@300. Raises BadInput."""
     found = _PRINT.fullmatch(" ".join(text.lower().split()))
     if found is None:
         raise BadInput(f"{quoted(text)} is no size of a print. Write it as 30x20cm@300: width, height, dots per inch.")

@@ -1,7 +1,7 @@
 """Upscaling and downscaling with Pillow's kernels, in float.
 
-Pillow's BICUBIC (a = -0.5, antialiased when downscaling) agrees within 0.01 dB on Set5 with MATLAB's `imresize`, with which
-published LR images and scores are made. torch's bicubic (a = -0.75) and downscaling without antialiasing do not.
+Pillow's BICUBIC (a = -0.5, antialiased when downscaling) agrees within 0.01 dB on Set5 with MATLAB's `imresize`, the standard
+for published LR images and scores. torch's bicubic (a = -0.75) and downscaling without antialiasing do not.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _KERNELS: dict[Kernel, tuple[Pillow.Resampling, float]] = {
     "bicubic": (Pillow.Resampling.BICUBIC, 2),
     "lanczos": (Pillow.Resampling.LANCZOS, 3),
 }
-"""Kernel -> Pillow's name for it and its radius, in pixels of the coarser of the two grids."""
+"""Kernel -> Pillow's constant, and its radius in pixels of the coarser grid."""
 
 _BAND = 32 * 2**20
-"""Bytes of float32 that are resized at once. A band reads rows beyond its own for the kernel: smaller bands read more."""
+"""Bytes of float32 that are resized at once. Each band reads further rows for the kernel, so that small bands read more."""
 
 
 def resize(
@@ -40,10 +40,10 @@ def resize(
 
     Args:
         image: (H, W) or (H, W, C) float32 in [0, 1], or levels of 0..255.
-        size: height and width of the result.
-        kernel: antialiased where the result is smaller.
-        linear: average amounts of light instead of sRGB values, see `light`.
-        progress: receives 0..1 of large images, and is checked for Stop.
+        size: Height and width of the result.
+        kernel: Interpolation kernel; antialiased for downscaling.
+        linear: Average linear light instead of sRGB values; see `light`.
+        progress: Receives 0..1 for large images, and is checked for Stop.
 
     Returns:
         (height, width) or (height, width, C) float32, clipped to [0, 1], read-only.
@@ -65,13 +65,13 @@ def resize(
 def resized_bands(
     planes: NDArray[Any], size: tuple[int, int], kernel: Kernel = "bicubic", *, linear: bool = False
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Resize in bands of rows, from the top, for results that must not lie in memory as a whole.
+    """Resize in bands of rows, from the top, for results that must not be in memory as a whole.
 
     Args:
-        planes: (H, W, C) floating point, or uint8 levels of 0..255, which are taken as values in [0, 1].
-        size: height and width of the result.
-        kernel: as for `resize`.
-        linear: as for `resize`; values are then in [0, 1].
+        planes: (H, W, C) floating point, or uint8 levels of 0..255, which are converted to [0, 1].
+        size: Height and width of the result.
+        kernel: See `resize`.
+        linear: See `resize`; values must be in [0, 1] then.
 
     Yields:
         Rows of the result, and their values in [0, 1].
@@ -102,7 +102,7 @@ def downscale(image: Image, scale: int) -> Image:
 
     Args:
         image: (H, W, 3) in [0, 1]; rows and columns beyond a multiple of `scale` are cut off.
-        scale: factor.
+        scale: Scale factor.
 
     Returns:
         (H // scale, W // scale, 3) in [0, 1].

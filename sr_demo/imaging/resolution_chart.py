@@ -1,7 +1,7 @@
-"""A resolution chart with a known reference at every size: one drawing, averaged over the area of each pixel.
+"""A resolution chart with an exact reference at every size: one drawing, averaged over the area of each pixel.
 
 Lengths are in thousandths of the side. Frequencies are in line widths per picture height (LW/PH, ISO 12233): black and
-white lines are counted alike, so that an image of n rows resolves at most n.
+white lines both count, so that an image of n rows resolves at most n.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
 
 FREQUENCIES = (64, 96, 128, 192, 256, 384, 512, 768)
-"""LW/PH of the line pairs."""
+"""Frequencies of the line blocks in LW/PH."""
 EDGE_DEGREES = 5.0
 EDGE_BOX = (778.0, 140.0, 960.0, 322.0)
 EDGE_LEVELS = (51, 204)
@@ -40,10 +40,10 @@ COLOURS = (
 
 _PAPER, _INK, _BLACK, _WHITE = 244, 32, 0, 255
 _FINE = 4096
-"""Least side of the drawing before averaging."""
+"""Smallest side of the drawing in pixels before averaging."""
 _LARGEST = 8192
 _LETTERS = (32.0, 24.0, 17.0, 12.0, 8.5, 6.0, 4.2)
-"""Sizes of the sample text."""
+"""Font sizes of the sample text."""
 _SENTENCES = ("The quick brown fox jumps over", "the lazy dog. Pack my box with", "five dozen liquor jugs.")
 
 Coordinates = NDArray[np.floating[Any]]
@@ -52,13 +52,16 @@ Box = tuple[float, float, float, float]
 
 
 def resolution_chart(size: int) -> Image:
-    """Draw the chart: gray, with one strip of colours; the same at every call. Raises BadInput for sizes outside 1..8192.
+    """Draw the chart: gray, with one strip of colours. Deterministic.
 
     Args:
-        size: side in pixels.
+        size: Side in pixels, 1 to 8192.
 
     Returns:
         (size, size, 3) in [0, 1].
+
+    Raises:
+        BadInput: The size is out of range.
     """
     if not 1 <= size <= _LARGEST:
         raise BadInput(f"The chart can be drawn with 1 to {_LARGEST} pixels per side, not {size}.")
@@ -72,7 +75,7 @@ def resolution_chart(size: int) -> Image:
 
 @cache
 def _advance(letter: str) -> float:
-    """Width of a letter, in units of the font size."""
+    """Return the advance width of a letter, in units of the font size."""
     return ImageFont.load_default(1000).getlength(letter) / 1000
 
 
@@ -95,7 +98,7 @@ class _Sheet:
 
     def write(self, x: float, y: float, text: str, size: float, anchor: str = "la") -> None:
         """Write text at (`x`, `y`); `anchor` as in Pillow: left, middle or right, then ascender or middle."""
-        # Letter by letter: fonts round advances to pixels, so the width of whole lines would depend on the size.
+        # Drawn letter by letter, since fonts round advances to pixels and the width of lines would depend on the size.
         widths = [size * _advance(letter) for letter in text]
         x -= {"l": 0, "m": 0.5, "r": 1}[anchor[0]] * sum(widths)
         font = ImageFont.load_default(size * self.unit)

@@ -1,8 +1,7 @@
 """Sample images that need no network: photos of the package scikit-image, a satellite image, and the resolution chart.
 
-Some are made as poor as those that people bring.
-
-Sources and licences are those that scikit-image states in the docstrings of `skimage.data`.
+Some are degraded like the photos that users upload. Sources and licences are those that scikit-image states in the
+docstrings of `skimage.data`.
 """
 
 from __future__ import annotations
@@ -32,17 +31,17 @@ class Sample:
     id: str
     """Lower-case slug, also its file name."""
     title: str
-    """A few plain words, also used as the text alternative."""
+    """Short plain title, also used as alternative text."""
     credit: str
     """Source and licence, one line."""
     make: Callable[[], Image]
-    """Reads or draws it: (H, W, 3) in [0, 1]. Raises MissingDependency when scikit-image does not have the file."""
+    """Reads or draws the image: (H, W, 3) in [0, 1]. Raises MissingDependency when scikit-image lacks the file."""
 
 
 def write_sample(sample: Sample, folder: Path) -> Path:
-    """Write a sample as a PNG file into `folder` unless it lies there undamaged, and return its path.
+    """Write a sample as a PNG file to `folder` unless it exists there undamaged, and return its path.
 
-    Gray ones have one channel. Raises StorageError, and what `sample.make` raises.
+    Gray samples have one channel. Raises StorageError, and what `sample.make` raises.
     """
     path = folder / f"{sample.id}.png"
     if seals.is_intact(path):
@@ -62,7 +61,7 @@ def write_sample(sample: Sample, folder: Path) -> Path:
 
 
 def _bundled(file: str) -> Image:
-    """Read a file in scikit-image's data folder, found without importing the package (which may access the network)."""
+    """Read a file in scikit-image's data folder without importing the package, which may access the network."""
     spec = find_spec("skimage")
     places = list(spec.submodule_search_locations or ()) if spec else []
     path = Path(places[0], "data", file) if places else Path(file)
@@ -85,7 +84,7 @@ def _phone() -> Image:
 
 
 def _scan() -> Image:
-    """Return a photo (256, 256, 3) as an old print looks: soft, faded, yellowed, with two scratches and dust."""
+    """Return a photo (256, 256, 3) that imitates an old print: soft, faded, yellowed, with two scratches and dust."""
     soft = _degraded("camera.png", blur=1.6, noise=7, quality=75)
     paper, ink = np.array([0.93, 0.88, 0.75], np.float32), np.array([0.17, 0.13, 0.1], np.float32)
     scan = ink + soft * (paper - ink)
@@ -142,7 +141,7 @@ SAMPLES = (
         "Drawn by this app, Apache-2.0", partial(resolution_chart, 1024),
     ),
 )  # fmt: skip
-"""Images as they are. Quality is measured on some of them."""
+"""Undegraded images. Quality is measured on some of them."""
 _PHOTO_OF = {sample.id: sample for sample in SAMPLES}
 EXAMPLES = (
     Sample("phone", "A small JPEG from a phone", f"{_PHOTO_OF['coffee'].credit}; made smaller and worse here", _phone),
@@ -158,4 +157,4 @@ EXAMPLES = (
     *(_PHOTO_OF[name] for name in ("chart", "cat", "coffee", "astronaut")),
     *(_PHOTO_OF[name] for name in ("retina", "brick", "rocket", "hubble")),
 )
-"""What the page offers, in this order: first what people bring."""
+"""The examples on the page, in this order: typical uploads come first."""

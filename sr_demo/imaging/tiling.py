@@ -1,16 +1,16 @@
 """Tile plans: how an image is cut into tiles, and how the upscaled tiles are assembled.
 
-A plan is a pure value, made before the work starts from the tiling rule of a checkpoint, a memory budget and the size of
-the image. Tile borders lie on multiples of the network's window, and each tile has a halo of context:
+A plan is a pure value, computed before the work starts from the tiling rule of a checkpoint, a memory budget and the size of
+the image. Tile borders are multiples of the network's window, and each tile has a halo of context:
 
        low  start             stop  high
         |-----|=================|-----|
          halo   placed in result  halo       (clipped at the borders of the image)
 
-Where the halo covers the receptive field (`blend` = 0), tiles equal the result of the whole image and are placed side by
-side. Columns are then as wide as allowed and the last one takes the rest, since a width that suits the convolutions is
-worth more than an even split. Elsewhere neighbours are blended by a raised cosine and split evenly, so that no tile is
-narrower than its transitions. The blend weights sum to one by construction, so that no buffer of weights is needed.
+If the halo covers the receptive field (`blend` = 0), tiles equal the result of the whole image and are placed side by side.
+Columns are then as wide as allowed and the last one takes the rest, since a width that suits the convolutions saves more than
+an even split. Otherwise neighbours are blended by a raised cosine and the split is even, so that no tile is narrower than its
+transitions. The blend weights sum to one by construction, so that no buffer of weights is needed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from sr_demo.progress import Progress
 from sr_demo.system import large_array
 
 MIN_SIDE = 32
-"""Below this side a tile is mostly halo; running out of memory there is final."""
+"""Smallest side of a tile, since smaller tiles are mostly halo. Tiles of this side that run out of memory are not halved."""
 _RELEASE_BYTES = 64 * 2**20
-"""Bytes of tiles placed before the pages behind them are released, where the result lies in a file."""
+"""Bytes of placed tiles after which their memory pages are released, if the result is memory-mapped."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Span:
     """[start, stop): the part of the result that the tile is placed in."""
     low: int
     high: int
-    """[low, high): the input of the network, which is that part with its halo, clipped to the image."""
+    """[low, high): the input of the network, which is this range with its halo, clipped to the image."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """How one image is cut."""
+    """The tiles of one image."""
 
     size: tuple[int, int]
     """Height and width of the image in LR pixels."""
@@ -70,7 +70,7 @@ class TilePlan:
     side: int
     """Width of a tile in LR pixels without its halo; its height is up to `rule.max_aspect` times the width."""
     max_batch: int = 1
-    """Most tiles computed together."""
+    """Largest number of tiles that are computed together."""
 
     @cached_property
     def rows(self) -> tuple[Span, ...]:
@@ -106,11 +106,11 @@ class TilePlan:
         return tuple(map(tuple, found))
 
     def smaller(self) -> TilePlan | None:
-        """Return the plan to try after this one ran out of memory; None where there is none.
+        """Return the plan to try after this one ran out of memory; None if there is none.
 
-        First half as many tiles together, then tiles of half the side, down to `MIN_SIDE`.
+        First the batches are halved, then the side of the tiles, down to `MIN_SIDE`.
         """
-        # Half of the largest batch there is, and of the side within the image: else the same plan would be tried again.
+        # The actual batch size and the side within the image are halved; otherwise the plan might not change.
         if batch := max(map(len, self.batches)) // 2:
             return replace(self, max_batch=batch)
         side, multiple_of = min(self.side, max(self.size)), self.rule.multiple_of
@@ -120,17 +120,17 @@ class TilePlan:
 
 
 def plan_tiles(rule: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int, ...], max_batch: int = 1) -> TilePlan:
-    """Return the tile plan for one image: the place where the tile size is decided.
+    """Return the tile plan for one image. Only this function decides on tile sizes.
 
     Args:
-        rule: the tiling rule of the checkpoint.
-        bytes_per_pixel: peak working memory of the checkpoint in bytes per LR pixel.
-        budget: bytes that the computation of one batch may take where it runs, on the CPU or on a GPU.
-        size: height and width of the image in LR pixels.
-        max_batch: most tiles that the upscaler takes together.
+        rule: The tiling rule of the checkpoint.
+        bytes_per_pixel: Peak working memory of the checkpoint in bytes per LR pixel.
+        budget: Bytes that the computation of one batch may take on its device, CPU or GPU.
+        size: Height and width of the image in LR pixels.
+        max_batch: Largest number of tiles that the upscaler computes together.
 
     Returns:
-        A plan with the largest tiles within the budget, and as many together as the rest of the budget allows.
+        A plan with the largest tiles within the budget, and the largest batches that the rest of the budget allows.
     """
     side = tile_side(rule, bytes_per_pixel, budget, size)
     return TilePlan((size[0], size[1]), rule, side, batch_size(rule, bytes_per_pixel, budget, side, max_batch))
@@ -140,11 +140,11 @@ def spans(length: int, largest: int, halo: int, multiple_of: int = 1, *, even: b
     """Split [0, `length`) into the fewest parts.
 
     Args:
-        length: rows or columns of the image.
-        largest: most rows or columns of a part.
-        halo: context on both sides, clipped to the image.
-        multiple_of: inner borders lie on multiples of this.
-        even: parts of about equal length; else parts of `largest`, and the rest.
+        length: Rows or columns of the image.
+        largest: Largest number of rows or columns of a part.
+        halo: Context on both sides, clipped to the image.
+        multiple_of: Inner borders are multiples of this.
+        even: Parts of about equal length; otherwise parts of `largest`, and the rest.
 
     Returns:
         The parts in order.
@@ -161,8 +161,8 @@ def spans(length: int, largest: int, halo: int, multiple_of: int = 1, *, even: b
 def tile_side(rule: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int, ...]) -> int:
     """Return the width of a tile in LR pixels, halo not counted.
 
-    The longer side of an image of `size` (height, width) that need not be cut, else the largest width whose working
-    memory fits `budget` bytes. Never below `MIN_SIDE`, and a tile with its halo is at most `rule.max_input_width` wide.
+    This is the longer side of an image of `size` (height, width) that need not be cut, otherwise the largest width whose
+    working memory fits into `budget` bytes. It is at least `MIN_SIDE`, and at most `rule.max_input_width` with the halo.
     """
     affordable = budget // max(bytes_per_pixel, 1)
     if size[0] * size[1] <= min(affordable, rule.largest**2):
@@ -173,7 +173,7 @@ def tile_side(rule: Tiling, bytes_per_pixel: int, budget: int, size: tuple[int, 
 
 
 def batch_size(rule: Tiling, bytes_per_pixel: int, budget: int, side: int, max_batch: int) -> int:
-    """Return how many tiles of width `side` (halo not counted) fit `budget` bytes together: 1 to `max_batch`."""
+    """Return the number of tiles of width `side` (without halo) that fit into `budget` bytes together: 1 to `max_batch`."""
     each = bytes_per_pixel * rule.max_aspect * (side + 2 * rule.halo) ** 2
     return min(max(budget // max(each, 1), 1), max_batch)
 
@@ -184,11 +184,11 @@ class Batch(NamedTuple):
     images: list[Image]
     """Each (h, w, 3), all of one shape."""
     progress: Progress
-    """Receives 0..1 of this batch."""
+    """Receives the progress of this batch, 0..1."""
 
 
 Check = Callable[[Image, tuple[int, int]], Image]
-"""From an upscaled tile and its input size (height, width) to what is placed; raises where the tile must not be used."""
+"""Function from an upscaled tile and its input size (height, width) to the tile to place; raises if it must not be used."""
 
 
 def _unchecked(result: Image, _: tuple[int, int]) -> Image:
@@ -207,13 +207,13 @@ def run(
     """Upscale an image tile by tile.
 
     Args:
-        image: (H, W, 3) float32, the image that `plan` was made for.
-        plan: how it is cut.
-        scale: scale factor of the result.
-        upscale: from one tile (h, w, 3) to (h * scale, w * scale, 3).
-        progress: reported to, and checked for Stop, before each tile.
-        check: applied to each upscaled tile.
-        channels: number of channels that `check` returns.
+        image: (H, W, 3) float32, the image of `plan`.
+        plan: The tile plan.
+        scale: Scale factor of the result.
+        upscale: Function from one tile (h, w, 3) to (h * scale, w * scale, 3).
+        progress: Receives the progress, and is checked for Stop, before each tile.
+        check: Applied to each upscaled tile.
+        channels: Number of channels that `check` returns.
 
     Returns:
         (H * scale, W * scale, channels) float32, read-only.
@@ -244,11 +244,11 @@ def run_in_batches(
     *,
     levels: bool = False,
 ) -> Pixels:
-    """Upscale an image in the batches of its plan; arguments and result as in `run`.
+    """Upscale an image in the batches of its plan. See `run` for the other arguments and the result.
 
-    With `levels` tiles that are placed side by side are rounded, and the result is in levels of 0..255.
     `upscale` maps the batches to their results in the same order. It may take the next batch before it yields the results
-    of the last one; progress is reported, and Stop obeyed, whenever it takes one.
+    of the previous one; progress is reported and Stop is checked whenever it takes a batch. With `levels`, tiles without
+    blending are rounded, and the result is in levels of 0..255.
     """
     height, width = image.shape[:2]
     count = len(plan.tiles)
@@ -274,7 +274,7 @@ def run_in_batches(
             large_array.release(out, image)
             unreleased = 0
 
-    # One thread checks and copies, in order, while the next tiles are computed: alone it leaves the other cores idle.
+    # A separate thread checks and copies results in order while the next tiles are computed, which uses idle cores.
     with large_array.written_in_tiles(out), ThreadPoolExecutor(1) as copying:
         placed: Future[None] | None = None
         for group, results in zip(plan.batches, upscale(batches()), strict=True):
@@ -310,7 +310,7 @@ def _place(out: Pixels, result: Image, tile: Tile, scale: int, blend: int, size:
 
 
 def _extent(span: Span, blend: int, length: int) -> tuple[int, int]:
-    """Return the range of rows (or columns) that a tile contributes to, transitions included."""
+    """Return the range of rows (or columns) that a tile contributes to, including its transitions."""
     return max(span.start - blend, span.low, 0), min(span.stop + blend, span.high, length)
 
 

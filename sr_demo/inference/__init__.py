@@ -1,1 +1,1 @@
-"""Running approaches: jobs and their events, the runner, tiled upscaling, the model cache and time estimates."""
+"""Execution of approaches: jobs and their events, the runner, tiled upscaling, the model cache and time estimates."""

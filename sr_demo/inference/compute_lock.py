@@ -1,6 +1,6 @@
 """The lock that serializes computation in this process, with the requests that wait for it.
 
-Two torch jobs at once on two cores are each five to ten times slower, so that all computation holds this lock.
+Two concurrent torch jobs on two cores are each five to ten times slower, so that all computation holds this lock.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sr_demo.progress import SILENT, Progress
 _IDLE_SECONDS = 2.0
 """Background work starts once no request has waited for a result for this long."""
 _POLL_SECONDS = 0.2
-"""Interval at which a thread that waits for the lock obeys Stop and the deadline."""
+"""Interval at which a thread that waits for the lock checks Stop and the deadline."""
 
 
 class ComputeLock:
-    """Held by whatever computes. Thread-safe; not reentrant."""
+    """Lock for all computation of this process. Thread-safe; not reentrant."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -45,7 +45,7 @@ class ComputeLock:
 
     @contextmanager
     def request(self) -> Generator[None]:
-        """Count the caller as a request for a result, ahead of background work."""
+        """Register the caller as a request for a result, which takes precedence over background work."""
         with self._counting:
             self._requests += 1
             for stop in self._background:
@@ -59,9 +59,9 @@ class ComputeLock:
 
     @contextmanager
     def background(self) -> Generator[Progress]:
-        """Wait until no request has waited for a result for two seconds, then yield what ends once there is one.
+        """Wait until no request has waited for a result for two seconds, then yield a progress for background work.
 
-        Its `check` raises Cancelled from then on: background work holds the lock, and gives way.
+        Its `check` raises Cancelled as soon as there is a request, so that background work gives way to it.
         """
         self.wait_until_idle()
         stop = Event()

@@ -1,8 +1,8 @@
-"""Networks in int8 without a request for it: where it ships, costs next to nothing, and is measured to be faster here.
+"""int8 as the default precision of networks whose int8 form ships, loses very little, and is faster on this machine.
 
-The network opens in OpenVINO at once, in int8 or in the fast precision of this CPU, whichever took less time on a small
-image. That is measured when the network is first loaded on a machine, and stays, unless other programs disturbed it: later
-results are the same, byte for byte.
+The network is opened in OpenVINO, in int8 or in the fast precision of this CPU, whichever took less time on a small image.
+This is measured when the network is first loaded on a machine. The verdict is kept, unless other programs disturbed the
+timing, so that later results are identical.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from sr_demo.system import storage
 log = logging.getLogger("sr_demo")
 
 _TOLERANCE = 3.0
-"""dB by which int8 may agree less with fp32 here than where it was quantized: CPUs without VNNI let sums saturate."""
+"""Largest drop in dB of the agreement between int8 and fp32, compared with the machine that quantized the network; sums
+saturate on CPUs without VNNI."""
 Unfinished = dict[ConvertedFiles, tuple[ConvertedNetwork, ConvertedNetwork]]
-"""Both forms of the network whose timing was stopped last, opened: whoever asks for it next need not compile them."""
+"""Both opened forms of the network whose timing was stopped last, so that the next request need not compile them."""
 
 
 def load(
@@ -40,21 +41,21 @@ def load(
 ) -> Upscaler | None:
     """Open the network of a job in OpenVINO, in the faster of int8 and the fast precision of this CPU.
 
-    The caller holds the compute lock: the first time, both are timed.
+    The caller must hold the compute lock, since both are timed at the first call.
 
     Args:
-        job: any.
-        files: verified local files of its checkpoint.
-        decided: receives a new verdict.
-        unfinished: kept by the caller between calls.
-        progress: checked for Stop.
+        job: The job.
+        files: Verified local files of its checkpoint.
+        decided: Receives a new verdict.
+        unfinished: Networks of a stopped timing; the caller keeps it between calls.
+        progress: Checked for Stop.
 
     Returns:
-        None where a precision was requested, where no int8 form ships for the checkpoint, or it cannot be opened.
+        The network; None if a precision was requested, if no int8 form ships, or if it cannot be opened.
 
     Raises:
         Cancelled: Stop was pressed.
-        TookTooLong: the time limit of this server has passed.
+        TookTooLong: The time limit of this server has passed.
     """
     shipped, which = shipped_int8.by_default(job.identity), selection.converted_files(job.identity)
     if shipped is None or which is None:
@@ -79,7 +80,7 @@ def load(
 def _measured(
     which: ConvertedFiles, shipped: ShippedInt8, unfinished: Unfinished, progress: Progress
 ) -> tuple[Verdict, ConvertedNetwork]:
-    """Time int8 against the fast precision of this CPU; return the verdict and the network that won."""
+    """Compare the time of int8 and of the fast precision of this CPU; return the verdict and the faster network."""
     both = unfinished.pop(which, None)
     unfinished.clear()
     plain, quantized = both or _both_opened(which, shipped)
@@ -93,7 +94,7 @@ def _measured(
 
 def _both_opened(which: ConvertedFiles, shipped: ShippedInt8) -> tuple[ConvertedNetwork, ConvertedNetwork]:
     precisions = (openvino_backend.fast_precision(), "int8")
-    with ThreadPoolExecutor() as threads:  # compiling takes longer than the timing, on one core
+    with ThreadPoolExecutor() as threads:  # compiling uses one core and takes longer than the timing
         plain, quantized = threads.map(partial(_opened, which, shipped), precisions)
     return plain, quantized
 

@@ -1,12 +1,12 @@
-"""The faithful partner of a generative method: what its detail is blended with where less than all of it is requested.
+"""The faithful partner of a generative method, whose result is blended with the generative one to reduce its detail.
 
-The partner of all of them is EDSR, which ships with this app, is quick, and was trained for fidelity alone. It upscales the
-same input to the same size; its result is corrected until, made small again, it is the input (`agreeing`), so that no method
-agrees better with the input than its partner; `imaging/detail.py` blends the two.
+EDSR is the partner of all generative methods: it ships with this app, is fast, and was trained for fidelity alone. It
+upscales the same input to the same size. Its result is corrected by back-projection until it downscales to the input
+(`agreeing`), so that no method has a higher LR consistency than its partner. `imaging/detail.py` blends the two.
 
-Three things limit the detail at each place of a result, and the lowest of the three holds: the option `detail` of all of it,
-`face_detail` in faces, and a mask, which allows none where it is white. Page, command line and API follow this rule, which
-`detail_map` applies.
+Three values limit the detail at each pixel of a result, and the lowest one applies: the option `detail` for the whole image,
+`face_detail` in faces, and a mask, which allows no detail where it is white. `detail_map` applies this rule for the page, the
+command line and the API.
 """
 
 from __future__ import annotations
@@ -34,38 +34,38 @@ from sr_demo.system.large_array import bands, release, zeros
 
 APPROACH = edsr.APPROACH
 _NEAR = 0.01 / 255
-"""How far the partner may be from the input, as a root mean square: rounding a result to 8 bits adds six times as much."""
+"""Largest root mean square difference between input and downscaled partner; rounding to 8 bits adds six times as much."""
 
 
 def detail_of(job: Job) -> float:
-    """Return how much of its detail a job shows: 1 for every method that invents nothing, whatever its options say."""
+    """Return the share of its detail that a job shows, in [0, 1]; always 1 for methods that do not invent detail."""
     return float(getattr(job.options, "detail", 1)) if job.approach.invents_with(job.checkpoint) else 1.0
 
 
 def is_adjustable(job: Job) -> bool:
-    """Return whether a result of `job` can show less of its detail."""
+    """Return whether the detail of results of `job` can be reduced."""
     return job.approach.invents_with(job.checkpoint) and hasattr(job.options, "detail")
 
 
 def keeps_faces(job: Job) -> bool:
-    """Return whether a result of `job` can show less of its detail in faces."""
+    """Return whether the detail of results of `job` can be reduced in faces."""
     return is_adjustable(job) and hasattr(job.options, "face_detail")
 
 
 def with_detail(job: Job, detail: float) -> Job:
-    """Return an adjustable job with another detail."""
+    """Return an adjustable job with another value of its option `detail`."""
     return replace(job, options=build(job.approach.options, {**as_dict(job.options), "detail": detail}))
 
 
 def partner(job: Job, *, part: bool = False) -> Job | None:
-    """Return the job whose result that of `job` is blended with; None where `job` shows its result as it is.
+    """Return the job whose result is blended with that of `job`; None if the result of `job` is shown unchanged.
 
     Args:
-        job: of any method.
-        part: Whether a part of the image is to have less detail than the job shows.
+        job: A job of any method.
+        part: Whether the detail is to be reduced in a part of the image.
 
     Raises:
-        BadInput: `part`, for a method that invents nothing.
+        BadInput: `part` is set for a method that does not invent detail.
     """
     if part and not is_adjustable(job):
         raise BadInput(
@@ -75,12 +75,15 @@ def partner(job: Job, *, part: bool = False) -> Job | None:
 
 
 def kept_faces(job: Job, image: Image, shared: SharedWork) -> Kept | None:
-    """Return where a job shows less of its detail since faces are there; None where it treats faces like all else.
+    """Return the detail that a job may show because of the faces in an image.
 
     Args:
-        job: of any method.
+        job: A job of any method.
         image: (H, W, 3) in [0, 1].
-        shared: of this image.
+        shared: Shared work for this image.
+
+    Returns:
+        The allowed detail; None if the job does not reduce detail in faces, or if there are no faces.
     """
     detail, most = detail_of(job), float(getattr(job.options, "face_detail", 1))
     if not keeps_faces(job) or most >= detail:
@@ -90,29 +93,29 @@ def kept_faces(job: Job, image: Image, shared: SharedWork) -> Kept | None:
 
 
 def changes_letters(job: Job, image: Image, shared: SharedWork) -> bool:
-    """Return whether the image holds fine text, and the job may draw other letters; arguments as of `kept_faces`."""
+    """Return whether the image contains fine text that the job may change. See `kept_faces` for the arguments."""
     draws = job.approach.invents_with(job.checkpoint) and job.approach.family != "faces" and detail_of(job) > 0
     return draws and shared.once("letters", lambda: has_fine_text(image))
 
 
 def allowed_by(mask: Image) -> NDArray[np.float32]:
-    """Return the most detail that a mask (h, w, 3) allows at each place, (h, w) in [0, 1]: none where it is white."""
+    """Return the detail that a mask (h, w, 3) allows at each pixel, (h, w) in [0, 1]: 0 where it is white."""
     return np.asarray(1 - bt601_luma(mask), np.float32).clip(0, 1)
 
 
 def detail_map(
     limits: Sequence[NDArray[np.float32]], detail: float, size: Size, scale: float
 ) -> float | NDArray[np.float32]:
-    """Return the detail of each pixel of a result, for `blend_detail`: the lowest of all limits there.
+    """Return the detail of each pixel of a result for `blend_detail`, the minimum of all limits.
 
     Args:
-        limits: (h, w) each in [0, 1], of any size: the most detail that is allowed at each place.
-        detail: of the job, which is the most everywhere.
-        size: of the result.
-        scale: of the result.
+        limits: Allowed detail at each pixel, (h, w) each in [0, 1], of any size.
+        detail: Detail of the job, which is the limit everywhere.
+        size: Size of the result.
+        scale: Scale factor of the result.
 
     Returns:
-        (H, W) in [0, 1], with edges that are soft over about two pixels of the input; `detail` where nothing else limits it.
+        (H, W) in [0, 1], with edges that are soft over about two pixels of the input; the number `detail` without `limits`.
     """
     if not limits:
         return detail
@@ -124,7 +127,7 @@ def detail_map(
 
 
 def faithful_job(job: Job) -> Job:
-    """Return the job of the faithful method, for results as large as those of `job`."""
+    """Return the job of the faithful method whose results have the size of those of `job`."""
     checkpoint = APPROACH.checkpoint()
     own = APPROACH.scale_of(checkpoint)
     size = job.size or (None if job.scale == own else times(job.scale))
@@ -132,7 +135,7 @@ def faithful_job(job: Job) -> Job:
 
 
 def agreeing(result: ImageData, image: ImageData) -> ImageData:
-    """Return a result of the faithful method for `image`, corrected until it is `image` when it is made small again."""
+    """Correct a result of the faithful method for `image` by back-projection, so that it downscales to `image`."""
     out = zeros(*result.pixels.shape)
     rgb = result.rgb
     for rows in bands(rgb, out):

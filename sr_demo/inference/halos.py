@@ -1,4 +1,4 @@
-"""The measurement of the context that a tile needs: a corner upscaled with more and more of it, against the whole image."""
+"""Measurement of the context that a tile needs: a corner is upscaled with increasing context and compared with the whole."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 from sr_demo.image import Image, readonly
 
 _SIDE = 112
-"""Side of the image in LR pixels; the compared corner begins in its middle and extends to the border on two sides."""
+"""Side of the image in LR pixels; the compared corner extends from its centre to the border on two sides."""
 
 
 def tile_errors(
     upscale: Callable[[Image], Image], scale: int, halos: Iterable[int], *, side: int = _SIDE, seed: int = 0
 ) -> Iterator[tuple[int, float]]:
-    """Compare a corner that is cut out and upscaled with the same corner of the result of the whole image.
+    """Compare a corner that is cut out and upscaled with the same corner of the upscaled whole image.
 
-    The image is one to which networks react most: every pixel is black or white at random.
+    Every pixel of the image is black or white at random, to which networks react most.
 
     Args:
-        upscale: the network in fp32, (H, W, 3) to (H * scale, W * scale, 3).
-        scale: its scale factor.
-        halos: context around the corner in LR pixels, at most half of `side`.
-        side: of the image in LR pixels.
-        seed: of the image.
+        upscale: The network in fp32, (H, W, 3) to (H * scale, W * scale, 3).
+        scale: Scale factor of the network.
+        halos: Context around the corner in LR pixels, at most half of `side`.
+        side: Side of the image in LR pixels.
+        seed: Seed of the image.
 
     Yields:
-        A halo, and the largest difference of values in [0, 1] with it.
+        Each halo, and the largest difference with it, for values in [0, 1].
     """
     corner = side // 2
     image = black_or_white(side, side, seed)
@@ -40,11 +40,11 @@ def tile_errors(
 
 
 def black_or_white(height: int, width: int, seed: int = 0) -> Image:
-    """An image whose every pixel is black or white at random.
+    """Return an image whose pixels are black or white at random.
 
     Args:
-        height: In pixels.
-        width: In pixels.
+        height: Height in pixels.
+        width: Width in pixels.
         seed: The same seed gives the same image.
 
     Returns:

@@ -1,8 +1,8 @@
 """The int8 rule: which networks run in int8 on request, and how much quality they may lose.
 
-Where an int8 form ships with this app (`backends/shipped_int8.py`), it is opened. For any other checkpoint, and a user's own
-network, the converted network of `backends/selection.py` is quantized once, as many of its convolutions as the allowed loss
-permits, and stored beside it with the measured loss. From then on it is opened without torch.
+If an int8 form ships with this app (`backends/shipped_int8.py`), it is opened. For all other checkpoints, including users'
+own networks, the converted network of `backends/selection.py` is quantized once, with as many convolutions in int8 as the
+allowed loss permits. It is stored beside the converted network with the measured loss, and is opened without torch later.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from sr_demo.system import hardware, seals, storage
 log = logging.getLogger("sr_demo")
 
 MOST_LOSS = 0.03
-"""dB of PSNR-Y that int8 may lose against fp32 on bundled photos; networks that lose more are refused. It keeps the loss on
-Set5 to at most 0.05: RRDN, with 0.034 on the photos, lost 0.056 there."""
+"""Largest loss of PSNR-Y in dB, int8 against fp32 on bundled photos; networks that lose more are refused. It limits the loss
+on Set5 to 0.05 dB: RRDN, with 0.034 dB on the photos, lost 0.056 dB there."""
 MODEL, RECORD = shipped_int8.MODEL, "quantised.json"  # words: ok
-"""Files in the folder of a converted network: the quantized one, and its measured loss unless it came with this app."""
+"""Files in the folder of a converted network: the quantized network, and its measured loss unless it ships with this app."""
 _RECIPE = 2
-"""Raised when networks quantized by earlier versions must not be used any more."""
+"""Version of the quantization; networks that were quantized by other versions are not used."""
 _LIKE_SET5 = 10**-3.15
 """Mean squared error at 31.5 dB, about what good networks reach on Set5."""
 _WITHOUT_NETWORK = ("baseline", "retrieval")
@@ -46,13 +46,14 @@ _INSTEAD = "Choose auto, bf16 or fp32."
 
 @dataclass(frozen=True)
 class Loss:
-    """What a network loses in int8: dB of PSNR-Y, means over bundled photos that were not used for calibration."""
+    """Loss of a network in int8: PSNR-Y in dB, means over bundled photos that were not used for calibration."""
 
     scored: float
     """PSNR-Y against the reference in fp32, minus that in int8."""
     expected: float
-    """What the difference between the two results would cost an image at 31.5 dB. The photos are harder than Set5, and on
-    gray textures int8 often scores higher by chance: `scored` alone allowed a network that lost 0.07 dB there."""
+    """Loss of PSNR-Y that the difference between both results would cause in an image at 31.5 dB. The photos are harder than
+    Set5, and int8 often scores higher on gray textures by chance: `scored` alone accepted a network that lost 0.07 dB on
+    Set5."""
     kept: int
     """Convolutions and linear layers that had to stay in floating point."""
     of: int
@@ -60,24 +61,24 @@ class Loss:
 
     @property
     def decibels(self) -> float:
-        """The larger of the two: the loss that is compared with `MOST_LOSS`, and shown."""
+        """The larger of both losses, which is compared with `MOST_LOSS` and shown to the user."""
         return max(self.scored, self.expected)
 
 
 def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
-    """Load the approach of an int8 job; methods without a network load as for every other precision.
+    """Load the approach of an int8 job; methods without a network are loaded as for any other precision.
 
     Quantization takes from seconds to minutes, once for each network.
 
     Args:
-        job: with the precision "int8".
-        files: verified local files of its checkpoint.
-        progress: receives 0..1.
+        job: A job with the precision "int8".
+        files: Verified local files of its checkpoint.
+        progress: Receives 0..1.
 
     Raises:
-        BadInput: the network cannot run in int8, or loses too much.
-        MissingDependency: a package for quantization is not installed.
-        StorageError: the cache folder cannot be written.
+        BadInput: The network cannot run in int8, or loses too much.
+        MissingDependency: A package for quantization is not installed.
+        StorageError: The cache folder cannot be written.
         Cancelled: Stop was pressed.
     """
     exact = replace(job, precision="fp32")
@@ -105,7 +106,7 @@ def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
 
 
 def _checked(job: Job) -> ConvertedFiles:
-    """Return where the job's converted network lies. Raises BadInput or MissingDependency where there can be none."""
+    """Return the location of the job's converted network. Raises BadInput or MissingDependency if it cannot have one."""
     approach = job.approach
     if approach.family not in _NETWORKS:
         raise BadInput(f"{job.title} cannot run in int8, which is for convolutional and attention networks. {_INSTEAD}")
@@ -123,7 +124,7 @@ def _checked(job: Job) -> ConvertedFiles:
 
 
 def opened(which: ConvertedFiles, title: str) -> ConvertedNetwork | None:
-    """Open the quantized network; None where it is not on disk. Raises BadInput where its loss is above `MOST_LOSS`."""
+    """Open the quantized network; None if it is not on disk. Raises BadInput if its loss is above `MOST_LOSS`."""
     loss = stored(which)
     if loss is None:
         return None
@@ -144,7 +145,7 @@ def opened(which: ConvertedFiles, title: str) -> ConvertedNetwork | None:
 
 
 def stored(which: ConvertedFiles) -> Loss | None:
-    """Return the stored loss; None where there is none, or it is corrupt or of an earlier version."""
+    """Return the stored loss; None if there is none, or if it is corrupt or from an earlier version."""
     try:
         known = seals.read_json(which.folder / RECORD, unsealed=True)
         return Loss(**known["loss"]) if known["recipe"] == _RECIPE else None
@@ -156,12 +157,13 @@ def make(which: ConvertedFiles, network: Callable[[], object], progress: Progres
     """Convert a network, quantize it, measure its loss, and store both.
 
     Args:
-        which: where they go.
-        network: returns the nn.Module to convert; called only where it was not converted before.
-        progress: receives 0..1.
+        which: Location of the converted network and its quantized form.
+        network: Returns the nn.Module to convert; called only if it was not converted before.
+        progress: Receives 0..1.
 
     Raises:
-        SRError: as `load` does; Cancelled too.
+        SRError: See `load`.
+        Cancelled: Stop was pressed.
     """
     progress(0.0, "converting, once for this network")
     selection.convert(which, network, progress.check)
@@ -176,15 +178,16 @@ def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
     """Quantize the converted network in a folder with the most convolutions in int8 that the allowed loss permits.
 
     Args:
-        kept_in: folder of the converted network; the quantized one is written there as `MODEL`.
-        scale: scale factor of the network.
-        progress: receives 0..1.
+        kept_in: Folder of the converted network; the quantized one is written there as `MODEL`.
+        scale: Scale factor of the network.
+        progress: Receives 0..1.
 
     Returns:
-        The loss of what was written; where every choice loses more than `MOST_LOSS`, the smallest loss, and no file.
+        The loss of the written network; if every choice loses more than `MOST_LOSS`, the smallest loss, and no file.
 
     Raises:
-        SRError: quantization failed; Cancelled too.
+        SRError: Quantization failed.
+        Cancelled: Stop was pressed.
     """
     source = kept_in / openvino_backend.MODEL
     known, samples = quantization.operations(source), quantization.photos(scale)
@@ -211,13 +214,13 @@ def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
 def lost(
     exact: Upscaler, network: Upscaler, samples: Sequence[quantization.Sample], progress: Progress
 ) -> tuple[float, float]:
-    """Measure what a network loses.
+    """Measure the loss of a network in int8.
 
     Args:
-        exact: the network in fp32.
-        network: the network in int8.
-        samples: pairs of LR image and HR reference.
-        progress: checked for Stop.
+        exact: The network in fp32.
+        network: The network in int8.
+        samples: Pairs of LR image and HR reference.
+        progress: Checked for Stop.
 
     Returns:
         `Loss.scored` and `Loss.expected`.

@@ -1,4 +1,4 @@
-"""Jobs, their results, and the events on the way: plain values, which pass between the runner and its callers."""
+"""Jobs, their results, and the events of a run: plain values that the runner and its callers exchange."""
 
 from __future__ import annotations
 
@@ -33,44 +33,44 @@ class Job:
     options: Options
     precision: Precision = "auto"
     download: bool = False
-    """Whether the user agreed to a large download, where the checkpoint needs one."""
+    """Whether the user agreed to a large download, if the checkpoint needs one."""
     size: OutputSize | None = None
-    """Requested size of the result; None for that of the method."""
+    """Requested size of the result; None for the scale of the method."""
 
     @property
     def key(self) -> str:
-        """Public name, `rdn` for the first checkpoint or `rdn:ssim`: in events, reports, tables and on the command line."""
+        """Public name in events, reports, tables and on the command line: `rdn` for the first checkpoint, or `rdn:ssim`."""
         is_default = self.checkpoint.name == self.approach.checkpoints[0].name
-        # Several files of users are open at once, as approaches with one id: each is named.
+        # Users' files are approaches with the same id, so that their key always names the checkpoint.
         if is_default and not self.checkpoint.is_file_of_user:
             return self.approach.id
         return f"{self.approach.id}:{self.checkpoint.name}"
 
     @property
     def full_name(self) -> str:
-        """`rdn:mse`, always with the checkpoint: what `job_for` turns into the same checkpoint wherever it runs."""
+        """Name with the checkpoint, such as `rdn:mse`, for which `job_for` returns the same checkpoint on every machine."""
         return f"{self.approach.id}:{self.checkpoint.name}"
 
     @property
     def file_name(self) -> str:
-        """The key as the stem of a file name."""
+        """The key in a form that is valid as the stem of a file name."""
         return self.key.replace(":", "-")
 
     @property
     def timing_key(self) -> str:
-        """Key of its measured times: the public name, the precision and the options that differ from their defaults."""
+        """Key of the measured times of this job: public name, precision and options that differ from their defaults."""
         texts = {control.name for control in controls(self.approach.options) if control.lines}
-        # Neither words of a prompt nor a seed change the time; less detail takes a run of another method, with its own key.
+        # Prompts and seeds do not change the time; reduced detail adds the run of another method, which has its own key.
         same = texts | {"seed", "detail", "face_detail"}
         chosen = [f"{name}={value}" for name, value in self._changed_options.items() if name not in same]
         precision = [] if self.precision == "auto" else [self.precision]
-        # Another file of a user may have the same name.
+        # Several users' files may have the same name.
         files = [file.sha256[:12] for file in self.checkpoint.files if file.path is not None]
         return " ".join([self.key, *files, *precision, *sorted(chosen)])
 
     @property
     def identity(self) -> ModelIdentity:
-        """Identity of the model to load: the key of the model cache, and of the converted form on disk."""
+        """Identity of the model to load: the key for the model cache and for the converted form on disk."""
         changed = self._changed_options
         return ModelIdentity(
             approach=self.approach.id,
@@ -83,35 +83,35 @@ class Job:
 
     @property
     def title(self) -> str:
-        """Name shown to people."""
+        """Title shown to users."""
         is_first = self.checkpoint.name == self.approach.checkpoints[0].name
-        # Ours is named as ours wherever the authors' own weights may stand beside it.
+        # The title names our checkpoint if the approach also has the authors' weights.
         published = any(c.kind == "hub" and not c.repositories for c in self.approach.checkpoints)
         return self.approach.title + ("" if is_first and not published else f" ({self.checkpoint.title})")
 
     @property
     def scale(self) -> float:
-        """Scale factor of the method with these options: that of the result where no size is requested."""
+        """Scale factor of the method with these options, and of the result if no size is requested."""
         return self.approach.scale_with(self.options, self.checkpoint)
 
     @property
     def test_scale(self) -> int:
-        """Scale factor of a test against an original. Raises BadInput where the requested size has no whole one."""
+        """Integer scale factor of a test against an HR reference. Raises BadInput if the requested size has none."""
         return self.default_scale if self.size is None else self.size.whole_factor()
 
     def plan(self, image: Size) -> SizePlan:
-        """Return how the result is reached from an image of this size. Raises BadInput where its size is out of range."""
+        """Return the size plan for an image of this size. Raises BadInput if the requested size is out of range."""
         return plan_size(self.approach, self.checkpoint, self.options, self.size, image)
 
     def sized(self, size: OutputSize | None) -> Job:
-        """Return the job for another requested size; the default checkpoint is the one that suits it best."""
+        """Return the job for another requested size; a default checkpoint is replaced by the one that suits it best."""
         if self.checkpoint is not checkpoints.default(self.approach):
             return replace(self, size=size)
         return replace(self, size=size, checkpoint=checkpoints.default(self.approach, size and size.factor))
 
     @property
     def default_scale(self) -> int:
-        """Scale factor of the checkpoint, which an option may change: `scale` where there is none."""
+        """Scale factor of the checkpoint, or `scale` if it has none; an option may change the scale of results."""
         return self.approach.scale_of(self.checkpoint)
 
     @property
@@ -122,7 +122,7 @@ class Job:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A job with its approach loaded: all that upscaling an image needs."""
+    """A job with its loaded approach, ready to upscale images."""
 
     job: Job
     upscaler: Upscaler
@@ -130,7 +130,7 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run cost and scored. Everything that changes the numbers is recorded with them; the image is not."""
+    """Cost and scores of a run, with everything that affects these numbers, but without the image."""
 
     job: Job
     size: tuple[int, int]
@@ -139,12 +139,12 @@ class Result:
     seconds: float
     """Wall-clock seconds of upscaling, without loading."""
     load_seconds: float
-    """Seconds of download and loading; 0 where the model was in the cache."""
+    """Seconds of download and loading; 0 if the model was in the cache."""
     peak_memory_mb: float
     """Growth of the resident set during upscaling, in MB (10^6 bytes)."""
     precision: str
     tile: int
-    """Width of the tiles in LR pixels, halo not counted; 0 where the image was not cut."""
+    """Width of the tiles in LR pixels, without halo; 0 if the image was not cut."""
     tiles: int
     halo: int
     cpu_seconds: float = 0.0
@@ -152,39 +152,39 @@ class Result:
     backend: str = ""
     """See `Upscaler.backend`."""
     loss_db: float | None = None
-    """See `Upscaler.loss_db`; negative where int8 gained."""
+    """See `Upscaler.loss_db`; negative if int8 gained."""
     trajectory: tuple[Trajectory, ...] = ()
-    """The steps of an iterative method on the way to the image; empty for every other method."""
+    """The steps of an iterative method that led to the image; empty for other methods."""
     notes: tuple[str, ...] = ()
     """Conversions applied while the input was read, as sentences for the user."""
     values: Values | None = None
-    """How the values of the input's file were mapped to levels; None where they are levels."""
+    """How the values of the input's file were mapped to levels; None if they are levels."""
     input_size: tuple[int, int] | None = None
     """(height, width) of the input in pixels; None for `size` divided by the scale of the job."""
     sizing: str = ""
-    """How a requested size was reached, such as "x4, then resampled to 2x"; empty where none was requested."""
+    """How a requested size was reached, such as "x4, then resampled to 2x"; empty if none was requested."""
     shift: Shift | None = None
-    """For a result that another tool made: how far it lay beside the input, which was undone. Else None."""
+    """For a result of another tool: its shift against the input, which was corrected. Otherwise None."""
     remarks: tuple[str, ...] = ()
-    """What people should know while they look at it, besides that it may invent detail: phrases without a full stop."""
+    """Phrases without a full stop that users should know about the image, besides that it may show invented detail."""
     kept_faces: int = 0
-    """Faces in which less of the method's detail is shown than elsewhere."""
+    """Number of faces in which the method's detail is reduced."""
     masked: bool = False
     """Whether a mask limits the method's detail in a part of the image."""
 
     @property
     def is_brought(self) -> bool:
-        """Whether another tool made it: its costs are not known, and their fields mean nothing."""
+        """Whether the result is from another tool; the fields for its costs are meaningless then."""
         return self.shift is not None
 
     @property
     def all_notes(self) -> tuple[str, ...]:
-        """What is stated beside its numbers: how the input was read, and remarks on the image."""
+        """Notes to show beside the numbers: how the input was read, and remarks on the image."""
         return (*self.notes, *self.remarks)
 
     @property
     def faces_sentence(self) -> str:
-        """Say how many faces were kept faithful; "" for none."""
+        """Sentence on the number of faces that were kept faithful; "" for none."""
         count = self.kept_faces
         return "" if not count else f"faces kept faithful in {count} place{'' if count == 1 else 's'}"
 
@@ -198,7 +198,7 @@ class ImageResult(Result):
     """A result with the image itself, as the runner returns it."""
 
     image: ImageData
-    """Of the requested size, or `scale` times that of the input; alpha, gray, depth and profile as in the input."""
+    """The image, of the requested size or `scale` times the input; alpha, gray, depth and profile are those of the input."""
 
     @property
     def rgb(self) -> Image:
@@ -213,20 +213,21 @@ class ImageResult(Result):
         bits: Literal[8, 16] | None = None,
         metadata: Carry = "all",
     ) -> Written:
-        """Write the image in the format of the name's ending: PNG, JPEG, WebP, AVIF or TIFF. PNG and TIFF lose no value.
+        """Write the image in the format of the file's suffix: PNG, JPEG, WebP, AVIF or TIFF. PNG and TIFF are lossless.
 
         Args:
-            path: the file; its folder exists.
-            quality: 1 to 100, of JPEG, WebP and AVIF; None is the default of the format.
-            bits: per channel, of PNG and TIFF; None is as in the input. Large results of images in 8 bits have no more.
-            metadata: what is carried of the input: "all"; "public", without position and serial numbers; or "none".
+            path: The file; its folder must exist.
+            quality: 1 to 100, for JPEG, WebP and AVIF; None for the default of the format.
+            bits: Bits per channel, for PNG and TIFF; None for those of the input. Large results of 8-bit images have 8.
+            metadata: Metadata of the input to carry: "all"; "public", without position and serial numbers; or "none".
 
         Returns:
-            What the file keeps of the metadata (`kept`, `removed`), and what the format cannot hold (`notes`).
+            A record of the metadata (`kept`, `removed`), and of what the format cannot store (`notes`).
 
         Raises:
-            BadInput: the name has another ending, or the format cannot hold that.
-            StorageError: the folder cannot be written, or the disk is full.
+            BadInput: The suffix is unknown, or the format does not support the settings or the size.
+            OutOfMemory: The encoder takes more memory than is free.
+            StorageError: The folder cannot be written, or the disk is full.
         """
         target = Path(path)
         found = format_of(target)
@@ -235,7 +236,7 @@ class ImageResult(Result):
         return write(self.image, target, Output(found, quality, bits, metadata))
 
     def without_image(self) -> Result:
-        """Return the numbers alone, so that the image need not stay in memory once it is saved."""
+        """Return the result without its image, so that the image need not stay in memory after it is saved."""
         return Result(**{field.name: getattr(self, field.name) for field in fields(Result)})
 
 
@@ -252,7 +253,7 @@ class Progressed:
 
     job: Job
     fraction: float
-    """0..1 of what `note` names: download, loading and upscaling each count from 0."""
+    """Progress of the work that `note` names, 0..1: download, loading and upscaling each start from 0."""
     note: str
     seconds_left: float | None
 
@@ -276,7 +277,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Stopped:
-    """The job was stopped by the user, or never started because of that."""
+    """The user stopped the job while it ran or before it started."""
 
     job: Job
 
@@ -302,15 +303,15 @@ def job_for(
     """Return the job for a public name.
 
     Args:
-        approaches: where the name is looked up.
-        name: `ID`, which stands for the best checkpoint that is stored (`hub.checkpoints.default`), or `ID:CHECKPOINT`.
-        values: option name -> value; the other options keep their defaults.
-        precision: numeric precision of the network.
-        download: whether a large download was agreed to.
-        size: requested size of the result; None for that of the method.
+        approaches: The approaches to look up the name in.
+        name: `ID:CHECKPOINT`, or `ID` for the best stored checkpoint (`hub.checkpoints.default`).
+        values: Option name -> value; the other options keep their defaults.
+        precision: Numeric precision of the network.
+        download: Whether the user agreed to a large download.
+        size: Requested size of the result; None for the scale of the method.
 
     Raises:
-        BadInput: the name, the checkpoint or an option is unknown, a value is out of range, or the size is given twice.
+        BadInput: The name, the checkpoint or an option is unknown, a value is out of range, or the size is given twice.
     """
     if size is not None and "scale" in (values or {}):
         raise BadInput(f"The size is given twice: as {size} and by the option `scale`. Leave one of them out.")
@@ -319,7 +320,7 @@ def job_for(
     if not found:
         there = ", ".join(dict.fromkeys(a.id for a in approaches))
         raise BadInput(f"There is no approach {quoted(identifier)}. There are: {there}.")
-    # Files of users are approaches with one id and one checkpoint each.
+    # Users' files are approaches with the same id and one checkpoint each.
     approach = next((a for a in found if checkpoint in [c.name for c in a.checkpoints]), found[0])
     options = build(approach.options, values or {})
     chosen = approach.checkpoint(checkpoint) if checkpoint else checkpoints.default(approach, size and size.factor)
@@ -340,13 +341,13 @@ def named(jobs: Sequence[Job], names: Sequence[str], what: str, more: Sequence[J
     """Return the jobs with these public names, in the order of `jobs`, and `more`.
 
     Args:
-        jobs: where the names are looked up.
-        names: public names; empty for all jobs, or for none where there are `more`.
-        what: noun for the error message.
-        more: jobs that are selected anyway.
+        jobs: The jobs to select from.
+        names: Public names; empty for all jobs, or for none if there are `more`.
+        what: Noun for the error message.
+        more: Further jobs to return.
 
     Raises:
-        BadInput: one of the names is unknown.
+        BadInput: One of the names is unknown.
     """
     keys = [job.key for job in jobs]
     if unknown := [name for name in names if name not in keys]:
@@ -356,12 +357,12 @@ def named(jobs: Sequence[Job], names: Sequence[str], what: str, more: Sequence[J
 
 
 def load_approach(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
-    """Load the approach of `job` from its verified `files` by its own loader: in torch, where it is a network."""
+    """Load the approach of `job` from its verified `files` with its own loader, which runs networks in torch."""
     return job.approach.load(Request(job.checkpoint, files, job.options, job.precision, progress))
 
 
 def is_prepared(job: Job) -> bool:
-    """Return whether the network of `job` runs here without torch: as it ships, or converted earlier and measured faster."""
+    """Return whether the network of `job` runs without torch: as a shipped int8 form, or converted and measured as faster."""
     if shipped_int8.by_default(job.identity) is not None:
         return True
     converted = selection.converted_files(job.identity)

@@ -1,7 +1,7 @@
-"""How large results of images in 8 bits are held: as the levels that are written, a quarter of the memory of float32.
+"""Representation of large results of 8-bit images as levels of 0..255, which take a quarter of the memory of float32.
 
-Tiles that are placed side by side are rounded where they are placed; other results when they are complete. What is computed
-with, such as a result before it is resampled or blended with another, is not rounded: files are the same, byte for byte.
+Tiles without blending are rounded when they are placed, other results when they are complete. Results that are processed
+further, such as by resampling or blending, are not rounded before, so that the written files are identical.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sr_demo.image import ImageData, Size, quantize, readonly
 from sr_demo.system import large_array
 
 FROM = 32 * 10**6
-"""Pixels beyond which a result is held as levels."""
+"""Number of pixels above which a result is held as levels."""
 
 
 def is_rounded(size: Size, bits: int) -> bool:
@@ -23,7 +23,7 @@ def is_rounded(size: Size, bits: int) -> bool:
 
 
 def rounded(image: ImageData) -> ImageData:
-    """Return a large result in 8 bits with levels of 0..255; any other as it is."""
+    """Return a large 8-bit result as levels of 0..255; any other result unchanged."""
     pixels = image.pixels
     if pixels.dtype == np.uint8 or not is_rounded(image.size, image.bits):
         return image

@@ -1,7 +1,7 @@
 """Memory, disk and address space that a job needs, computed from sizes alone, and the refusal of jobs that do not fit.
 
-Tiles are made as small as memory demands, so that only the result counts: arrays in memory or on disk (`large_array`), and
-what methods that are not tiled here hold beside them.
+Tiles are as small as memory requires, so that only the result matters: arrays in memory or on disk (`large_array`), and the
+memory of methods that we do not tile.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from sr_demo.spec import Approach
 from sr_demo.system import large_array, memory, storage
 
 _OTHER_ADDRESSES = 256 * 2**20
-"""Address space of threads and bands, beside the arrays."""
+"""Address space of threads and bands, in addition to the arrays."""
 _HELD = 1_200_000_000
 """Share of `memory.ALLOWED` that a method may hold for the whole result; the rest is for tiles and for writing."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """Everything that the need of a job depends on, except the size."""
+    """All properties of a job that its need depends on, except the size."""
 
     approach: Approach
     checkpoint: Checkpoint
@@ -42,7 +42,7 @@ class Traits:
     bits: int = 8
     size: OutputSize | None = None
     blended: bool = False
-    """Whether the result is made of two others, which are held beside it."""
+    """Whether the result is a blend of two others, which are held at the same time."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Need:
     """Bytes that one job needs."""
 
     memory: int
-    """Held in RAM for the whole result."""
+    """RAM for the whole result."""
     disk: int
-    """Files: large arrays in the cache folder, and the PNG, at most as large as its uncompressed samples."""
+    """Large arrays in the cache folder, and the PNG, whose size is that of its uncompressed samples at most."""
     addresses: int
-    """Address space mapped at the same time."""
+    """Address space that is mapped at the same time."""
     pixels: int
-    """Pixels of the result; not bytes."""
+    """Number of pixels of the result (not bytes)."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ class Room:
 
 
 def need_of(traits: Traits, height: int, width: int) -> Need:
-    """Return the need for an input of `height` x `width` LR pixels: that of the largest step to the result.
+    """Return the need for an input of `height` x `width` LR pixels, which is that of the largest step of the size plan.
 
-    Raises BadInput where the requested size is out of range for such an input.
+    Raises BadInput if the requested size is out of range for this input.
     """
     plan = plan_size(traits.approach, traits.checkpoint, traits.options, traits.size, Size(height, width))
     steps = [_held_in(traits, step, plan.size, first=index == 0) for index, step in enumerate(plan.steps)]
@@ -98,12 +98,12 @@ class _Held:
     files: int
 
     def plus(self, other: _Held) -> _Held:
-        """Return what both take together."""
+        """Return the sum of both."""
         return _Held(self.memory + other.memory, self.files + other.files)
 
 
 def _arrays(traits: Traits, size: Size, *, levels: bool = False) -> _Held:
-    """Return what an image of `size` takes, in float32 or with its colours in levels of 8 bits."""
+    """Return the bytes of an image of `size`, in float32 or with its colours as 8-bit levels."""
     pixels = size.height * size.width
     arrays = [(3 if levels else 12) * pixels, *([4 * pixels] if traits.opacity else [])]
     files = sum(count for count in arrays if count > large_array.IN_MEMORY)
@@ -111,9 +111,9 @@ def _arrays(traits: Traits, size: Size, *, levels: bool = False) -> _Held:
 
 
 def _held_in(traits: Traits, step: Step, last: Size, *, first: bool) -> _Held:
-    """Return what is held during a step: its result, its input unless that is the image itself, and what a run takes.
+    """Return the bytes that are held during a step: its result, its input unless it is the image, and memory of the method.
 
-    A large result in 8 bits is rounded where its tiles are placed, or once it is complete: then it is held in both forms.
+    A large 8-bit result is rounded when its tiles are placed, or when it is complete; in the latter case both forms are held.
     """
     rule = traits.approach.tiling_of(traits.checkpoint)
     levels = step.after == last and large_results.is_rounded(last, traits.bits)
@@ -127,12 +127,12 @@ def _held_in(traits: Traits, step: Step, last: Size, *, first: bool) -> _Held:
 
 
 def room() -> Room:
-    """Return what this process may use now, within the limits of its cgroup and its own."""
+    """Return the bytes that this process may use now, within the limits of its cgroup and its own limits."""
     return Room(min(memory.available_bytes(), _HELD), _free_disk(), _free_addresses())
 
 
 def check(traits: Traits, image: ImageData) -> None:
-    """Raise OutOfMemory or StorageError, naming a size that fits, where `image` cannot be upscaled here."""
+    """Raise OutOfMemory or StorageError, which names a size that fits, if `image` cannot be upscaled here."""
     refuse(traits, (image.rgb.shape[0], image.rgb.shape[1]), room())
 
 
@@ -140,20 +140,20 @@ def refuse(traits: Traits, size: tuple[int, int], there: Room) -> None:
     """Like `check`, for given sizes.
 
     Args:
-        traits: everything about the job except the size.
-        size: height and width of the input in LR pixels.
-        there: what is available.
+        traits: Properties of the job.
+        size: Height and width of the input in LR pixels.
+        there: Available bytes.
 
     Raises:
-        StorageError: the disk is too small.
+        StorageError: The disk is too small.
         OutOfMemory: RAM or the address space is too small.
     """
     need = need_of(traits, *size)
-    if traits.size is not None:  # what is advised are parts of the image at the same scale
+    if traits.size is not None:  # the advice names parts of the image at the same scale
         traits = replace(traits, size=traits.size.for_part(Size(*size)))
     smaller = "" if traits.size is None else "ask for a smaller size, "
     what = f"The result would have {_count(need.pixels / 1e6)} megapixels and needs "
-    # Without a place for files, memory takes what is not too large: see `large_array.zeros`.
+    # If there is no disk for files, arrays that are not too large are held in memory; see `large_array.zeros`.
     if need.disk > there.disk and 12 * need.pixels > large_array.AT_MOST:
         advice = smaller + _advice(lambda side: need_of(traits, side, side).disk <= there.disk, size)
         raise StorageError(
@@ -180,7 +180,7 @@ def traits_of(job: Job, image: ImageData) -> Traits:
 
 
 def _advice(fits: Callable[[int], bool], size: tuple[int, int]) -> str:
-    """Advise the largest square that fits, found by bisection: needs grow with the side."""
+    """Return advice with the largest square that fits, found by bisection over its side."""
     low, high = 0, ceil((size[0] * size[1]) ** 0.5)
     while high - low > 1:
         middle = (low + high) // 2
@@ -189,7 +189,7 @@ def _advice(fits: Callable[[int], bool], size: tuple[int, int]) -> str:
 
 
 def _free_disk() -> int:
-    """Return the free bytes on the disk of the cache folder; 0 where no files can be written there."""
+    """Return the free bytes on the disk of the cache folder; 0 if no files can be written there."""
     try:
         return storage.free_bytes(storage.ready(storage.cache_folder() / "results"))
     except SRError:
@@ -213,6 +213,6 @@ def _count(value: float) -> str:
 
 
 def _gigabytes(count: int, *, down: bool = False) -> str:
-    """Format to a tenth, rounded up, or down for what is available: what does not fit must not read as if it did."""
+    """Format to a tenth of a gigabyte, rounded up for needs and down for available bytes, so that both never seem to fit."""
     tenths = count // 10**8 if down else -(-count // 10**8)
     return f"{tenths / 10:.1f} GB"

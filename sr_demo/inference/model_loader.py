@@ -1,4 +1,4 @@
-"""Loaded models: opened in the backend that is faster here, cached, and converted for OpenVINO in the background."""
+"""Loading of models: in the backend that is faster here, with a cache, and conversion for OpenVINO in the background."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from sr_demo.system import memory
 
 @dataclass
 class Buffers:
-    """Memory that a loaded model holds for its next run: without it, every run but the first would seem to need little."""
+    """Memory that a loaded model keeps for its next run. It is added to the peak of later runs, which reuse it."""
 
     bytes: int = 0
     pixels: int = 0
-    """Of the largest image so far. Only a larger one adds to `bytes`: what remains in use after other runs belongs to other
-    work in this process."""
+    """Pixels of the largest image so far. Only a larger image adds to `bytes`, since memory that remains after other runs
+    belongs to other work of this process."""
 
     def peak(self, measured: memory.PeakMemory, result_bytes: int, pixels: int) -> int:
-        """Return the peak memory in bytes of a run that has just ended, what earlier runs left for it included.
+        """Return the peak memory in bytes of a run that has just ended, including memory kept from earlier runs.
 
         Args:
-            measured: The growth during the run.
-            result_bytes: Size of the result, which the model does not hold.
-            pixels: Of the image that was upscaled.
+            measured: Growth of memory during the run.
+            result_bytes: Size of the result, which the model does not keep.
+            pixels: Number of pixels of the upscaled image.
         """
         peak = measured.bytes + self.bytes
         if pixels > self.pixels:
@@ -49,7 +49,7 @@ class Ready:
 
     model: LoadedModel
     load_seconds: float
-    """Seconds that download and loading took; 0 where the model was in the cache."""
+    """Seconds of download and loading; 0 if the model was in the cache."""
     buffers: Buffers
 
 
@@ -57,7 +57,7 @@ class ModelLoader:
     """Loads and caches models. Thread-safe."""
 
     def __init__(self, estimates: Estimates, preparer: selection.Preparer | None) -> None:
-        """With a `preparer`, networks are converted for OpenVINO in the background after their first use."""
+        """Create a loader; with a `preparer`, networks are converted for OpenVINO in the background after their first use."""
         self.compute_lock = ComputeLock()
         self._estimates = estimates
         self._preparer = preparer
@@ -67,12 +67,12 @@ class ModelLoader:
         self._unfinished: default_int8.Unfinished = {}
 
     def fetch(self, job: Job, progress: Progress) -> Weights | None:
-        """Return the local files of `job`; None where its model is loaded. Raises SRError or Cancelled."""
+        """Return the local files of `job`; None if its model is loaded. Raises SRError or Cancelled."""
         return None if job.identity in self._cache else self._weights.resolve(job, progress)
 
     @contextmanager
     def ready(self, job: Job, progress: Progress) -> Generator[Ready]:
-        """Hold the compute lock with the model of `job` loaded. Raises SRError or Cancelled."""
+        """Load the model of `job` and hold the compute lock while it is used. Raises SRError or Cancelled."""
         while True:
             begun = time.perf_counter()
             weights = self.fetch(job, progress)
@@ -89,10 +89,10 @@ class ModelLoader:
                     buffers = self._buffers[job.identity] = Buffers()
                     yield Ready(LoadedModel(job, upscaler), fetch_seconds + time.perf_counter() - begun, buffers)
                     return
-            # The cache dropped the model while this thread waited: its files are resolved again, without the lock.
+            # The cache evicted the model while this thread waited; its files are resolved again without the lock.
 
     def drop(self, job: Job) -> None:
-        """Remove the model of `job` from the cache; the caller holds the compute lock."""
+        """Remove the model of `job` from the cache; the caller must hold the compute lock."""
         self._cache.drop(job.identity)
         self._buffers.pop(job.identity, None)
 
@@ -115,7 +115,7 @@ class ModelLoader:
         return upscaler
 
     def use_verdict(self, job: Job, verdict: selection.Verdict) -> None:
-        """Take in which backend won: where it is another one, the next run opens it, and has its own time estimate."""
+        """Apply the verdict on a backend: if it is not torch, the next run opens it, and time estimates use its seconds."""
         if verdict.backend == "torch":
             return
         with self.compute_lock.held():

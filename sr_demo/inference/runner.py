@@ -1,7 +1,7 @@
-"""Execution of jobs: one image, one or several methods, measured.
+"""Execution of jobs on one image, with one or several methods, and measurement of their costs.
 
-`Runner.run` does one job and returns its result; `Runner.compare` does several in order and yields events while they run.
-A job that fails never hides the others. Weights are resolved in `weights`, models are loaded and cached in `model_loader`.
+`Runner.run` runs one job and returns its result; `Runner.compare` runs several in order and yields events meanwhile. A failed
+job does not affect the others. Weights are resolved in `weights`, models are loaded and cached in `model_loader`.
 """
 
 from __future__ import annotations
@@ -45,29 +45,29 @@ class Runner:
     """Runs jobs, one at a time. Thread-safe."""
 
     def __init__(self, estimates: Estimates | None = None, preparer: Preparer | None = None) -> None:
-        """With a `preparer`, networks are converted for OpenVINO in the background after their first use."""
+        """Create a runner; with a `preparer`, networks are converted for OpenVINO in the background after their first use."""
         self._estimates = estimates or Estimates()
         self._models = ModelLoader(self._estimates, preparer)
         self._compute_lock = self._models.compute_lock
 
     @property
     def estimates(self) -> Estimates:
-        """Time estimates, which every run improves."""
+        """Time estimates; every run improves them."""
         return self._estimates
 
     def compare(
         self, jobs: Sequence[Job], image: ImageData, reference: Image | None = None, stop: Event | None = None,
         deadline: float | None = None, shared: SharedWork | None = None,
     ) -> Iterator[RunEvent]:  # fmt: skip
-        """Run several jobs on one image, in order, in a thread of their own. Closing the iterator stops the work.
+        """Run several jobs on one image, in order, in a separate thread. Closing the iterator stops the work.
 
         Args:
-            jobs: what to run.
-            image: the input.
+            jobs: The jobs.
+            image: The input.
             reference: (H * scale, W * scale, 3) float32 in [0, 1], the HR image to score results against.
-            stop: after it is set, the running job and those not started yet yield `Stopped`.
-            deadline: by `time.monotonic`; jobs that are not finished then fail.
-            shared: what other calls for this image have computed; None for the first.
+            stop: After it is set, the running job and those not started yet yield `Stopped`.
+            deadline: Time of `time.monotonic` at which unfinished jobs fail.
+            shared: Work that is shared with other calls for this image; None for none.
 
         Yields:
             `Started`, any number of `Progressed`, and one of `Done`, `Failed` and `Stopped` for each job.
@@ -88,7 +88,7 @@ class Runner:
         try:
             while (event := events.get()) is not None:
                 yield event
-        except BaseException:  # closed before the end
+        except BaseException:  # the iterator was closed before the end
             stop.set()
             raise
 
@@ -99,19 +99,19 @@ class Runner:
         """Upscale one image with one method.
 
         Args:
-            job: what to run.
-            image: the input.
+            job: The job.
+            image: The input.
             reference: (H * scale, W * scale, 3) float32 in [0, 1], the HR image to score the result against.
-            progress: receives 0..1 of download, loading and upscaling, each from 0.
-            allowed: (h, w) in [0, 1], of any size: the most detail that may be shown at each place of the image, by a mask;
-                None for all of the job's detail everywhere. See `faithful.detail_map`.
-            shared: what other calls for this image have computed; None for a single one.
+            progress: Receives 0..1 for download, loading and upscaling, each from 0.
+            allowed: (h, w) in [0, 1], of any size: the detail that a mask allows at each pixel; None for no mask. See
+                `faithful.detail_map`.
+            shared: Work that is shared with other calls for this image; None for none.
 
         Returns:
             The upscaled image with its scores and costs.
 
         Raises:
-            SRError: the job cannot be done, with the reason.
+            SRError: The job cannot be done; with the reason.
             Cancelled: Stop was pressed.
         """
         with self._compute_lock.request():
@@ -120,14 +120,14 @@ class Runner:
     def attempt(
         self, job: Job, image: ImageData, reference: Image | None = None, progress: Progress = SILENT
     ) -> Done | Failed:
-        """Like `run`, with every error turned into a `Failed` and its sentence. Raises only Cancelled."""
+        """Like `run`, but return errors as `Failed` with their sentence. Raises only Cancelled."""
         with self._compute_lock.request():
             return self._attempt(job, image, reference, progress, SharedWork())
 
     def attempt_when_idle(self, job: Job, image: ImageData) -> Done | Failed:
         """Like `attempt`, but start only after no request has waited for two seconds (used by the warm-up).
 
-        Gives way to requests: it ends when one comes, and starts again when there is none.
+        It gives way to requests: the run is cancelled when one comes, and starts again when there is none.
         """
         while True:
             with self._compute_lock.background() as progress, suppress(Cancelled):
@@ -138,7 +138,7 @@ class Runner:
         self._compute_lock.wait_until_idle()
 
     def warm(self, job: Job, progress: Progress = SILENT) -> None:
-        """Load a method ahead of its first use. Raises SRError or Cancelled."""
+        """Load a method before its first use. Raises SRError or Cancelled."""
         with self._models.ready(job, progress):
             pass
 
@@ -152,9 +152,9 @@ class Runner:
             yield ready.model
 
     def fetch(self, job: Job, progress: Progress = SILENT) -> Weights | None:
-        """Return the local files of `job`, downloaded where they are missing; None where its model is loaded.
+        """Return the local files of `job`; download missing ones. None if its model is loaded.
 
-        Does not wait for computation, nor hold it up; the following run uses what was found. Raises SRError or Cancelled.
+        Neither waits for computation nor blocks it; the following run uses these files. Raises SRError or Cancelled.
         """
         return self._models.fetch(job, progress)
 
@@ -199,7 +199,7 @@ class Runner:
                     other, lambda: _agreeing(self._measured(other, image, progress, exact=True), image)
                 )
                 done = _blended(done, faithful_result, shown, image.rgb)
-        except MemoryError as exc:  # for the result itself, whatever the tiles
+        except MemoryError as exc:  # the result itself does not fit, whatever the tile size
             raise OutOfMemory from exc
         upscaled, upscaler = done.upscaled, done.upscaler
         tiled = upscaled.tiles > len(plan.runs)
@@ -230,7 +230,7 @@ class Runner:
         )
 
     def _measured(self, job: Job, image: ImageData, progress: Progress, *, exact: bool) -> _Measured:
-        """Upscale by one method, with what that cost, and improve its time estimates."""
+        """Upscale with one method, measure the cost, and improve its time estimates."""
         with self._models.ready(job, progress) as ready:
             with memory.PeakMemory() as peak, Contention() as contention, Stopwatch() as taken:
                 upscaled = upscale_image(ready.model, image, progress, exact=exact)
@@ -246,12 +246,12 @@ class Runner:
         """Improve the time estimates by the runs of one job.
 
         Args:
-            job: what was run.
-            runs: its runs, in order.
-            planes: on how many planes each ran the method.
-            backend: what ran the network.
-            waiting: share of the time that was spent waiting for a core: estimates are for an idle computer.
-            cold: the model was loaded for the first run.
+            job: The job.
+            runs: Its runs in order.
+            planes: Number of times that the method ran in each run: colours, and possibly alpha.
+            backend: The backend that ran the network.
+            waiting: Share of the time that was spent waiting for a core, which is subtracted.
+            cold: Whether the model was loaded for the first run.
         """
         self._estimates.note_contention(waiting)
         for index, run in enumerate(runs):
@@ -262,7 +262,7 @@ class Runner:
 
 @dataclass(frozen=True)
 class _Measured:
-    """An upscaled image, the method that made it, and its cost."""
+    """An upscaled image, the upscaler that computed it, and its cost."""
 
     upscaled: Upscaled
     upscaler: Upscaler
@@ -273,7 +273,7 @@ class _Measured:
 
 
 def _agreeing(done: _Measured, image: ImageData) -> _Measured:
-    """Return the result of a faithful partner, made to agree with the input, and what that has cost too."""
+    """Return the result of a faithful partner after back-projection, including the cost of this correction."""
     with Stopwatch() as taken:
         agreeing = faithful.agreeing(done.upscaled.image, image)
     return replace(
@@ -286,12 +286,12 @@ def _agreeing(done: _Measured, image: ImageData) -> _Measured:
 
 
 def _blended(done: _Measured, other: _Measured, detail: float | NDArray[np.float32], lr: Image) -> _Measured:
-    """Return the result of a generative method with less of its detail; it cost what both have cost.
+    """Return the result of a generative method with reduced detail, with the costs of both methods.
 
     Args:
-        done: by the generative method.
-        other: by its faithful partner.
-        detail: see `blend_detail`.
+        done: Result of the generative method.
+        other: Result of its faithful partner.
+        detail: See `blend_detail`.
         lr: (h, w, 3) in [0, 1], the input of both.
     """
     image = done.upscaled.image
@@ -308,7 +308,7 @@ def _blended(done: _Measured, other: _Measured, detail: float | NDArray[np.float
 
 
 def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, str], None]:
-    """Return a report function that puts at most ten events a second, with the time left once it can be estimated."""
+    """Return a report function that puts at most ten events a second, with the remaining time once it can be estimated."""
     begun, last, noted = time.monotonic(), 0.0, ""
 
     def report(fraction: float, note: str) -> None:
@@ -327,7 +327,7 @@ def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, st
 
 
 def _check_reference(job: Job, plan: SizePlan, lr: Image, reference: Image | None) -> None:
-    """Raise BadInput where the result could not be compared with the reference: for methods whose scale can be chosen."""
+    """Raise BadInput if the result and the reference differ in size, which happens for methods with a scale option."""
     if reference is not None and reference.shape[:2] != plan.size:
         raise BadInput(
             f"{job.title} is set to {round(plan.factor, 2):g}x, but the original is "

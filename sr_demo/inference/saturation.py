@@ -1,4 +1,4 @@
-"""Black stays black and white stays white: faithful networks miss even areas by a level or two of 255."""
+"""Preservation of exact black and white areas, in which faithful networks are off by one or two 8-bit levels."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from sr_demo.image import Image, Pixels, readonly
 from sr_demo.system import large_array
 
 _REACH = 2
-"""Radius of the bicubic kernel in pixels of the input: an area is even where all that it reads has one value."""
+"""Radius of the bicubic kernel in pixels of the input; a pixel counts as even if all pixels within this radius are equal."""
 _LEVELS = (0.0, 1.0)
-"""Other levels are left to the network: to fix the steps of a gradient stored in 8 bits would turn them into bands."""
+"""The levels that are preserved. Preserving others would turn the 8-bit steps of a gradient into visible bands."""
 
 
 def keep_black_and_white(result: Pixels, image: Image) -> Pixels:
-    """Set a result to exactly 0 or 1 where bicubic interpolation would give that because all it reads has this value.
+    """Set a result to exactly 0 or 1 where all input pixels under the bicubic kernel have this value.
 
     Args:
-        result: (H, W, C) in [0, 1], or levels, that no one else holds; changed in place where that is possible.
-        image: (h, w, C), what it was made from.
+        result: (H, W, C) in [0, 1], or levels of 0..255; changed in place if possible, so that it must not be in use.
+        image: (h, w, C) in [0, 1], the input of the result.
 
     Returns:
         `result`, or a copy of it, read-only.
@@ -37,19 +37,19 @@ def keep_black_and_white(result: Pixels, image: Image) -> Pixels:
 
 
 def _sources(length: int, source: int) -> NDArray[np.intp]:
-    """Return for each of `length` pixels the nearest of `source` pixels over the same distance."""
+    """Return the index of the nearest input pixel for each result pixel; `length` and `source` are their numbers."""
     return ((np.arange(length) + 0.5) * source / length).astype(np.intp)
 
 
 def _even(image: Image, first: int, last: int, level: float) -> NDArray[np.bool_]:
-    """Return (last - first, w, C): where these rows of `image`, and all pixels within reach, are at `level`."""
+    """Return (last - first, w, C): where pixels in these rows of `image` and all pixels within reach equal `level`."""
     top = max(first - _REACH, 0)
     equal = image[top : last + _REACH] == level
     return _eroded(_eroded(equal, 0), 1)[first - top : last - top] if equal.any() else equal[:0]
 
 
 def _eroded(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
-    """Return where `mask` holds over the whole reach along an axis; what lies beyond its ends counts as held."""
+    """Return where `mask` is True within the whole reach along an axis; outside of its ends it counts as True."""
     out = mask.copy()
     source, target = np.moveaxis(mask, axis, 0), np.moveaxis(out, axis, 0)
     for step in range(1, _REACH + 1):
@@ -61,7 +61,7 @@ def _eroded(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
 def _writable(result: Pixels) -> Pixels:
     try:
         result.flags.writeable = True
-    except ValueError:  # it belongs to another library, which does not hand its memory back
+    except ValueError:  # the memory belongs to another library and cannot be made writeable
         own = large_array.zeros(*result.shape)
         for rows in large_array.bands(result, own):
             own[rows] = result[rows]

@@ -1,4 +1,4 @@
-"""What several jobs on one image need alike: computed for the first of them, and held as long as their comparison."""
+"""Intermediate results that several jobs on one image share; computed once, and held during their comparison."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ T = TypeVar("T")
 
 
 class SharedWork:
-    """Of one image, for jobs that run one after the other."""
+    """Shared intermediate results for one image, for jobs that run one after the other."""
 
     def __init__(self) -> None:
         self._held: dict[Hashable, Any] = {}
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what `make` returns, which is called for the first of several equal keys; what it raises is not held."""
+        """Return the value for `key`, which `make` computes at the first call; exceptions are not stored."""
         if key not in self._held:
             self._held[key] = make()
         return self._held[key]

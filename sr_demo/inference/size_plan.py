@@ -1,14 +1,14 @@
-"""How a method reaches a requested size: the runs of its network, and what is resampled between and after them.
+"""Plan of the steps by which a method reaches a requested size: runs of its network, and resampling between and after them.
 
-A plan is a pure value, made from sizes alone before the work starts. The runner carries it out; the estimates of time and
-memory add it up; tables and reports have it in words::
+A plan is a pure value, computed from sizes alone before the work starts. The runner executes it, the estimates of time and
+memory sum over it, and tables and reports describe it in words::
 
-    any size      the method reaches it itself           (LIIF, bicubic, Lanczos)
+    any size      the method reaches it directly         (LIIF, bicubic, Lanczos)
     below x4      x4, resampled                          256 -> 1024 -> 512
     above x4      x4, resampled, x4 again                256 -> 1024 -> 512 -> 2048 for 8x
 
-The last of several runs starts from the smallest image that it can reach the size from: that is a sharp image made smaller,
-which is what the networks were trained on, and a quarter of the work of starting from the full result of the run before.
+The last of several runs starts from the smallest image from which it can reach the size. This is a sharp, downscaled image,
+like those that networks were trained on, and needs a quarter of the work compared with the full result of the previous run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Step:
 
 @dataclass(frozen=True)
 class SizePlan:
-    """The steps from an image to the result, in order: at least one run."""
+    """The steps from an image to the result in order, with at least one run."""
 
     steps: tuple[Step, ...]
 
@@ -46,12 +46,12 @@ class SizePlan:
 
     @property
     def runs(self) -> tuple[Step, ...]:
-        """The steps in which the method runs."""
+        """The steps that run the method."""
         return tuple(step for step in self.steps if step.kind == "run")
 
     @property
     def resamplings(self) -> tuple[Step, ...]:
-        """The other steps."""
+        """The steps that resample."""
         return tuple(step for step in self.steps if step.kind == "resample")
 
     @property
@@ -74,20 +74,20 @@ class SizePlan:
 def plan_size(
     approach: Approach, checkpoint: Checkpoint, options: Options, requested: OutputSize | None, image: Size
 ) -> SizePlan:
-    """Return how a method reaches a size.
+    """Return the steps by which a method reaches a size.
 
     Args:
-        approach: the method.
-        checkpoint: one of its checkpoints.
-        options: of the approach; their `scale` counts where no size is requested.
-        requested: the size; None for that of the method.
-        image: size of the input.
+        approach: The method.
+        checkpoint: One of its checkpoints.
+        options: Options of the approach; their `scale` applies if no size is requested.
+        requested: The requested size; None for the scale of the method.
+        image: Size of the input.
 
     Returns:
         The plan; it ends in exactly the requested size.
 
     Raises:
-        BadInput: the size is below 1 or above 8 times that of the image.
+        BadInput: The size is below 1 or above 8 times that of the image.
     """
     own = Size(*approach.size_with(options, *image, checkpoint=checkpoint))
     target = own if requested is None else requested.resolve(image)
@@ -111,7 +111,7 @@ def plan_size(
 
 
 def relative_work(approach: Approach, checkpoint: Checkpoint, options: Options, run: Step) -> float:
-    """Return the work of a run divided by that of a run of the same input at the method's own scale."""
+    """Return the work of a run relative to a run on the same input at the method's own scale."""
     own = Size(*approach.size_with(options, *run.before, checkpoint=checkpoint))
     return 1 + approach.rendered * (_ratio(own, run.after) ** 2 - 1)
 

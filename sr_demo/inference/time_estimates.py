@@ -1,9 +1,9 @@
-"""Time estimates: how long a job will take on this hardware, before it runs.
+"""Time estimates: the expected seconds of a job on this hardware, before it runs.
 
 The shape of the curve comes from the card: seconds at a few sizes, of first and later runs, with each backend
-(`Checkpoint.timings`), added up over the tiles of an image, halo included. Its level comes from this hardware: each run gives
-the factor by which it exceeds the card's seconds. Methods never run here get the median factor of those that were.
-Factors are stored per size, since the curve may have another shape on other hardware (`timing_store`).
+(`Checkpoint.timings`), summed over the tiles of an image, halo included. The level comes from this hardware: each run gives
+the ratio of its seconds to those of the card. Methods that never ran here use the median factor of those that did. Factors
+are stored per size, since the curve may have a different shape on other hardware (`timing_store`).
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ Size = tuple[int, int]
 
 _CPU, _GPU = "operations", "operations on a GPU"
 _ASSUMED = {_CPU: 4e11, _GPU: 4e13}
-"""FLOP/s where nothing was measured: a little over fp32 on two AVX-512 cores; for methods that need a GPU, a fair part of
-what a recent one reaches in 16 bit."""
+"""Assumed FLOP/s without measurements: a little over fp32 on two AVX-512 cores; for methods that need a GPU, a fair part of
+the 16-bit rate of a recent GPU."""
 _LEAST_FLOPS = 1e4
-"""Lower bound of operations per LR pixel, also where none are declared: copying alone costs as much."""
+"""Lower bound of operations per LR pixel, since copying alone takes as long; it also applies if none are declared."""
 _MOST_THREADS = 4
-"""More threads than these do not lower an estimate."""
+"""Number of threads above which estimates do not fall further."""
 _FLOOR_SECONDS = 0.01
 _RESAMPLING_SECONDS = 3e-8
-"""For each pixel of the larger of the two images."""
+"""Seconds of resampling per pixel of the larger image."""
 _WEIGHT_OF_SLOWER = 0.5
 """Weight of a slower measurement, since other programs may have disturbed it; a faster one counts in full."""
 _ENOUGH_PIXELS = 64 * 64
-"""Smaller images measure overhead, not the network."""
+"""Pixels below which runs are not learned from, since they measure overhead rather than the network."""
 _BRIEF_SECONDS = 0.1
-"""Below this, one time slice of another program makes a run half as long again."""
+"""Seconds below which a run is repeated more often, since a time slice of another program makes it half as long again."""
 _BUSY_SECONDS = 120.0
-"""So long a run that had to share the processor counts for those after it."""
+"""Seconds for which `is_busy` holds after a run that had to share the processor."""
 _FEWEST_RUNS, _MOST_RUNS = 2, 6
 _MOST_KEYS = 500
-"""Jobs whose times are known: those measured last. Each combination of options has a key."""
+"""Largest number of timing keys, of which the latest are kept. Each combination of options has a key."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class _Work:
     """The tiles that are computed for one image."""
 
     tiles: Counter[Size]
-    """Number of tiles by size, halo included; or the image itself."""
+    """Number of tiles by size, halo included; one tile for an image that is not cut."""
 
     @property
     def size_class(self) -> int:
@@ -75,19 +75,19 @@ class _Work:
         return max(height * width for height, width in self.tiles)
 
     def seconds(self, timing: Timing, factor: float, *, again: bool) -> float:
-        """Return the seconds where the network takes `factor` times those of the card."""
+        """Return the seconds of the work if the network takes `factor` times the card's seconds."""
         later, new = self._parts(timing, again)
         return factor * later + min(factor, 1.0) * new
 
     def factor(self, timing: Timing, seconds: float, *, again: bool) -> float:
-        """Return the factor with which the work takes so many seconds."""
+        """Return the factor with which the work takes `seconds`; the inverse of the method `seconds`."""
         later, new = self._parts(timing, again)
         return (seconds - new) / later if seconds > later + new else seconds / (later + new)
 
     def _parts(self, timing: Timing, again: bool) -> tuple[float, float]:
-        """Return the card's seconds, and what is added where one of the largest tiles is run for the first time.
+        """Return the card's seconds, and the seconds that are added if a tile of the largest size runs for the first time.
 
-        That is for kernels and memory, and not for computing: it does not grow where the network is slower.
+        The latter prepare kernels and memory rather than compute, so that they do not grow if the network is slower.
         """
         later = sum(count * timing.seconds(h * w, again=True) for (h, w), count in self.tiles.items())
         new = 0.0 if again else timing.seconds(self.largest, again=False) - timing.seconds(self.largest, again=True)
@@ -98,39 +98,39 @@ class Estimates:
     """Time estimates that improve with every run. Thread-safe."""
 
     def __init__(self, file: Path | None = None) -> None:
-        """With a `file`, measurements are kept there between processes."""
+        """Create estimates; with a `file`, measurements are stored there between processes."""
         self._file = file
         self._lock = Lock()
         self._learned: dict[str, dict[str, Factors]] = timing_store.read(file) if file else {}
         self._largest: dict[str, int] = {}
         """LR pixels of the largest tile computed since the model was loaded, by timing key."""
         self._unwritten: set[str] = set()
-        """Timing keys of users' files: the file does not name what they have removed."""
+        """Timing keys of users' files, which are not written, so that the file does not reveal removed ones."""
         self._busy = -inf
-        """When a run last had to share the processor, by `time.monotonic`."""
+        """Time of `time.monotonic` at which a run last had to share the processor."""
 
     def note_contention(self, share: float) -> None:
-        """Take in the share of its time that a run has waited for a core."""
+        """Record the share of its time that a run has waited for a core."""
         self._busy = time.monotonic() if share > BUSY else -inf
 
     @property
     def is_busy(self) -> bool:
-        """Whether the last run, not long ago, had to share the processor, so that others will take longer than estimated."""
+        """Whether a recent last run had to share the processor, so that others may take longer than estimated."""
         return time.monotonic() - self._busy < _BUSY_SECONDS
 
     def seconds(self, job: Job, size: Size, *, again: bool | None = None) -> float:
-        """Return the expected seconds of upscaling, loading not counted.
+        """Return the expected seconds of upscaling, without loading.
 
         Args:
-            job: what will run; options never run before are estimated like the defaults.
-            size: height and width of the input in LR pixels.
-            again: whether tiles as large were computed before; None for what is known here.
+            job: The job; combinations of options that never ran are estimated like the defaults.
+            size: Height and width of the input in LR pixels.
+            again: Whether tiles of this size were computed before; None if that is to be looked up.
 
         Returns:
-            The time of every step to the size that the job requests.
+            The seconds of all steps of the size plan, and of the faithful partner if the job has one.
 
         Raises:
-            BadInput: that size is out of range for such an input.
+            BadInput: The requested size is out of range for this input.
         """
         other = faithful.partner(job)
         plan = job.plan(ImageSize(*size))
@@ -153,20 +153,20 @@ class Estimates:
     def learn(
         self, job: Job, size: Size, seconds: float, *, backend: str = "", cold: bool = False, anew: bool = False
     ) -> None:
-        """Take in one measured run.
+        """Learn from one measured run.
 
         Args:
-            job: what was run.
-            size: height and width of the input in LR pixels.
-            seconds: what one run of the method took, at its own scale.
-            backend: what ran the network.
-            cold: the model was loaded for this run, which makes it slower.
-            anew: `seconds` is the minimum of several runs, and earlier ones with this backend no longer count.
+            job: The job.
+            size: Height and width of the input in LR pixels.
+            seconds: Seconds of one run of the method at its own scale.
+            backend: The backend that ran the network.
+            cold: Whether the model was loaded for this run, which makes it slower.
+            anew: Whether `seconds` is the minimum of several runs and replaces earlier runs with this backend.
         """
         with self._lock:
             work, before = _work(job, size), 0 if cold else self._largest.get(job.timing_key, 0)
             again = anew or work.largest <= before
-            self._largest[job.timing_key] = 0 if anew else max(work.largest, before)  # another backend is loaded next
+            self._largest[job.timing_key] = 0 if anew else max(work.largest, before)  # `anew`: another backend follows
             if size[0] * size[1] < _ENOUGH_PIXELS:
                 return
             timing = _timing(job, backend)
@@ -175,7 +175,7 @@ class Estimates:
             if known and new > (old := known.at(work.size_class)):
                 new = old if cold else old + _WEIGHT_OF_SLOWER * (new - old)
             factors = {**(known.factors if known else {}), work.size_class: new}
-            backends = self._learned.pop(job.timing_key, {})  # so that the latest is the last, of both
+            backends = self._learned.pop(job.timing_key, {})  # reinserted, so that the latest job and backend are last
             backends.pop(backend, None)
             backends[backend] = Factors(timing.backend, _reference(timing), factors)
             self._learned[job.timing_key] = backends
@@ -201,7 +201,7 @@ class Estimates:
         return timing, self._of_others(timing.backend, size_class)
 
     def _valid(self, key: str, backend: str, timing: Timing) -> Factors | None:
-        """Return the factors of a job with one backend; drop them where the card has changed since."""
+        """Return the factors of a job with one backend; drop them if the card has changed since."""
         learned = self._learned.get(key, {}).get(backend)
         if learned and not isclose(learned.reference, _reference(timing), rel_tol=1e-6):
             del self._learned[key][backend]
@@ -209,7 +209,7 @@ class Estimates:
         return learned
 
     def _of_others(self, kind: str, size_class: int) -> float:
-        """Return the median factor of other jobs with the same kind of backend, else with any; 1 where there is none."""
+        """Return the median factor of other jobs with the same kind of backend, else with any; 1 if there are none."""
         default = [
             learned for key, backends in self._learned.items() if " " not in key for learned in backends.values()
         ]
@@ -220,7 +220,7 @@ class Estimates:
 
 
 def _work(job: Job, size: Size) -> _Work:
-    """Return the tiles that an image is cut into with the memory that is free now."""
+    """Return the tiles that an image is cut into with the currently free memory."""
     rule = job.approach.tiling_of(job.checkpoint)
     if rule.mode != "tiles":
         return _Work(Counter([size]))
@@ -230,7 +230,7 @@ def _work(job: Job, size: Size) -> _Work:
 
 
 def _tile_budget(job: Job) -> int:
-    """Return the bytes that one batch of tiles may take where `job` computes: on the GPU where there is one, else in RAM."""
+    """Return the bytes that one batch of tiles of `job` may take: on the GPU if there is one, else in RAM."""
     if job.checkpoint.parameters and job.checkpoint.needs is None and hardware.gpu_bytes():
         from sr_demo.backends import torch_backend
 
@@ -239,9 +239,9 @@ def _tile_budget(job: Job) -> int:
 
 
 def _timing(job: Job, backend: str) -> Timing:
-    """Return the card's timing for `backend`, else for another one, scaled to the number of threads here.
+    """Return the card's timing for `backend`, else for another backend, scaled to the number of threads.
 
-    Without any: that of another checkpoint of the approach, scaled by FLOPs; else FLOPs at an assumed rate.
+    If the card has none, use that of another checkpoint of the approach, scaled by FLOPs; else FLOPs at an assumed rate.
     """
     checkpoint = job.checkpoint
     for other in (checkpoint, *job.approach.checkpoints):
@@ -260,10 +260,10 @@ def _reference(timing: Timing) -> float:
 def record_timing(run: Callable[[], float | None]) -> None:
     """Run a method at one size until its time estimate has settled.
 
-    The first run is the slowest. Brief ones are repeated more often, since a disturbed run says little.
+    The first run is the slowest. Brief runs are repeated more often, since they are easily disturbed.
 
     Args:
-        run: runs the method once and returns its seconds; None where it failed, which ends the measurement.
+        run: Runs the method once and returns its seconds; None if it failed, which ends the measurement.
     """
     for count in itertools.count(1):
         seconds = run()
@@ -272,7 +272,7 @@ def record_timing(run: Callable[[], float | None]) -> None:
 
 
 def threads() -> int:
-    """Return the number of threads that a network is assumed to use well here."""
+    """Return the number of threads that a network is assumed to use efficiently."""
     limit = os.environ.get("OMP_NUM_THREADS", "")
     here = int(limit) if limit.isdecimal() and int(limit) else os.cpu_count() or 1
     return min(here, _MOST_THREADS)

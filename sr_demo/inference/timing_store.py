@@ -1,4 +1,4 @@
-"""Measured run times relative to the card, kept in a file of the cache folder between processes."""
+"""Storage of measured run times relative to the card, in a file of the cache folder."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sr_demo.system import seals
 from sr_demo.system.storage import write_atomically
 
 _FORMAT = 2
-"""Format of the file. Earlier ones held seconds per pixel."""
+"""Format of the file. Earlier formats held seconds per pixel."""
 
 
 @dataclass(frozen=True)
 class Factors:
-    """How many times the card's seconds one job takes here with one backend."""
+    """Ratios of the measured seconds of one job with one backend to the card's seconds."""
 
     kind: str
-    """Backend of the card's seconds, or what stands in for it: factors of one kind can be compared."""
+    """Backend of the card's seconds, or a substitute for it; factors of the same kind can be compared."""
     reference: float
-    """Seconds of the card for 256 x 256 pixels when this was measured: with another card, the factors are void."""
+    """Seconds of the card for 256 x 256 pixels at the time of the measurement; with another card, the factors are invalid."""
     factors: dict[int, float]
     """Factor by size class: log2 of the side of a square with as many LR pixels as all tiles together, rounded."""
 
@@ -32,7 +32,7 @@ class Factors:
 
 
 def read(file: Path) -> dict[str, dict[str, Factors]]:
-    """Return the factors by timing key and backend; empty where the file is absent, corrupt or of an earlier format."""
+    """Return the factors by timing key and backend; empty if the file is absent, corrupt or of an earlier format."""
     try:
         stored = seals.read_json(file, unsealed=True)
         if stored["format"] != _FORMAT:
@@ -46,7 +46,7 @@ def read(file: Path) -> dict[str, dict[str, Factors]]:
 
 
 def _entry(found: dict[str, Any]) -> Factors:
-    """Return one entry of the file. Raises ValueError, KeyError, TypeError or AttributeError where it is corrupt."""
+    """Return one entry of the file. Raises ValueError, KeyError, TypeError or AttributeError if it is corrupt."""
     factors = {int(size_class): float(factor) for size_class, factor in found["factors"].items()}
     reference = float(found["reference"])
     if not factors or not all(0 < value < inf for value in (reference, *factors.values())):
@@ -55,7 +55,7 @@ def _entry(found: dict[str, Any]) -> Factors:
 
 
 def write(file: Path, learned: dict[str, dict[str, Factors]]) -> None:
-    """Write the factors; a full or read-only disk is ignored, and costs only these measurements."""
+    """Write the factors; a full or read-only disk is ignored, since only these measurements are lost."""
     entries = {key: {backend: asdict(one) for backend, one in backends.items()} for key, backends in learned.items()}
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Upscaling of one whole image by a loaded model: its size plan, tiles, alpha, gray, and the guarantees of the contract."""
+"""Upscaling of one image by a loaded model: size plan, tiles, alpha, gray, and the guarantees of the contract."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sr_demo.system import large_array
 from sr_demo.system.memory import budget
 
 _RESAMPLING_SHARE = 0.05
-"""Share of the progress that each resampling of a size plan gets."""
+"""Share of the progress for each resampling step of a size plan."""
 
 
 class MeasuredRun(NamedTuple):
@@ -45,43 +45,43 @@ class Upscaled:
 
     image: ImageData
     tile: int
-    """Width of the tiles in LR pixels, halo not counted; 0 for methods that are not tiled here."""
+    """Width of the tiles in LR pixels, without halo; 0 for methods that we do not tile."""
     tiles: int
-    """Of all runs together."""
+    """Number of tiles of all runs together."""
     trajectory: tuple[Trajectory, ...] = ()
-    """The steps of an iterative method on the way to the colours, where a single run made the result; else empty."""
+    """The steps of an iterative method that led to the colours, if the result comes from a single run; else empty."""
     runs: tuple[MeasuredRun, ...] = ()
     remarks: tuple[str, ...] = ()
-    """Of the method; see `RemarkingUpscaler`."""
+    """Remarks of the method; see `RemarkingUpscaler`."""
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the image, its alpha channel and the spread of samples."""
+        """Total bytes of the image, its alpha channel and the spread of samples."""
         arrays = (self.image.pixels, self.image.alpha, *(one.spread for one in self.trajectory))
         return sum(array.nbytes for array in arrays if array is not None)
 
 
 def passes(approach: Approach, checkpoint: Checkpoint, *, opacity: bool) -> int:
-    """Return how often a method runs for one image: twice where it upscales the alpha channel too."""
+    """Return the number of runs of a method for one image: 2 if it also upscales the alpha channel, otherwise 1."""
     return 2 if opacity and not approach.invents_with(checkpoint) else 1
 
 
 def upscale_image(model: LoadedModel, image: ImageData, progress: Progress, *, exact: bool = False) -> Upscaled:
-    """Upscale a whole image to the size that the job requests, by the steps of its plan.
+    """Upscale an image to the size that the job requests, by the steps of its size plan.
 
     Args:
-        model: the loaded method.
-        image: what to upscale.
-        progress: receives 0..1, and is checked for Stop before each tile.
-        exact: whether the result is computed with, and never rounded: see `large_results`.
+        model: The loaded method.
+        image: The input.
+        progress: Receives 0..1, and is checked for Stop before each tile.
+        exact: Whether the result is processed further, so that it must not be rounded; see `large_results`.
 
     Returns:
         The image at the requested size, or at `model.job.scale` times the size, of the same kind (alpha, gray, bit depth,
-        profile); with the resolution that the request states.
+        profile), with the resolution in dpi of the request, if any.
 
     Raises:
-        BadInput: the requested size is out of range for this image.
-        OutOfMemory: not even the smallest tile fits.
+        BadInput: The requested size is out of range for this image.
+        OutOfMemory: Even the smallest tile does not fit.
         Cancelled: Stop was pressed.
     """
     job = model.job
@@ -106,7 +106,7 @@ def upscale_image(model: LoadedModel, image: ImageData, progress: Progress, *, e
 
 
 def _parts(steps: tuple[Step, ...], progress: Progress) -> Iterator[Progress]:
-    """Yield the progress of each step: of runs by the pixels of their input."""
+    """Yield the progress of each step; runs are weighted by the pixels of their input."""
     pixels = sum(step.before.height * step.before.width for step in steps if step.kind == "run")
     left = 1 - _RESAMPLING_SHARE * sum(step.kind == "resample" for step in steps)
     begun = 0.0
@@ -118,15 +118,14 @@ def _parts(steps: tuple[Step, ...], progress: Progress) -> Iterator[Progress]:
 
 
 def _resampled(image: ImageData, size: Size, progress: Progress, *, linear: bool) -> ImageData:
-    """Return `image` resampled to `size`: the result in linear light, and the input of another run as networks know it.
-
-    Enlargements are those of the plain kernel. Opacity and values that are no levels of brightness are averaged as they are.
+    """Return `image` resampled to `size`.
 
     Args:
-        image: what to resample.
-        size: height and width.
-        progress: receives 0..1, and is checked for Stop.
-        linear: whether to average light. Networks were trained on images made smaller without it.
+        image: The image to resample.
+        size: Height and width of the result.
+        progress: Receives 0..1, and is checked for Stop.
+        linear: Whether to average linear light, for final results. It applies only to colours, to downscaling, and to images
+            whose values are levels. Inputs of another run are averaged as they are, as in the training of networks.
     """
     progress(0.0, "resampling")
     smaller = size.height * size.width < image.rgb.shape[0] * image.rgb.shape[1]
@@ -137,9 +136,9 @@ def _resampled(image: ImageData, size: Size, progress: Progress, *, linear: bool
 
 
 def _run(model: LoadedModel, image: ImageData, size: Size, progress: Progress, *, levels: bool) -> Upscaled:
-    """Run the method once, to `size`: on the colours, which may be rounded to levels, and on the alpha channel apart."""
+    """Run the method once, to `size`: on the colours, which may be rounded to levels, and separately on the alpha channel."""
     alpha_runs = passes(model.job.approach, model.job.checkpoint, opacity=image.alpha is not None) == 2
-    # Gray stored as RGB is gray: a method must not add colours to it.
+    # Gray stored as RGB counts as gray, so that methods do not add colours to it.
     finish = _gray if image.gray or large_array.equal_channels(image.rgb) else _unchanged
     result = _guaranteed(
         model, image.rgb, size, progress.part(0, 0.5) if alpha_runs else progress, finish, 3, levels=levels
@@ -150,16 +149,16 @@ def _run(model: LoadedModel, image: ImageData, size: Size, progress: Progress, *
     if alpha is not None and alpha_runs:
         alpha = _upscaled_alpha(model, alpha, size, progress.part(0.5, 1))
     elif alpha is not None:
-        # An opacity mask must not be invented: generative methods leave it to the plain kernel.
+        # Opacity must not be invented, so that it is interpolated for generative methods.
         alpha = resize(alpha, pixels.shape[:2])
     upscaled = replace(image, pixels=pixels, alpha=alpha)
     return Upscaled(upscaled, result.tile, result.tiles, result.trajectory, remarks=result.remarks)
 
 
 def _upscaled_alpha(model: LoadedModel, alpha: Image, size: Size, progress: Progress) -> Image:
-    """Return `alpha` (H, W) as the method upscales it, and as the plain kernel does where that is opaque or transparent.
+    """Return `alpha` (H, W) upscaled by the method, except where interpolation gives exactly 0 or 1.
 
-    Networks are off by a few thousandths; what is opaque must stay so, and what is transparent too.
+    Networks are off by a few thousandths, while fully opaque and fully transparent pixels must stay so.
     """
     stacked = readonly(np.broadcast_to(alpha[..., None], (*alpha.shape, 3)))
     result = unit(_guaranteed(model, stacked, size, progress, _one_channel, 1).image)
@@ -182,7 +181,7 @@ class _Plane:
 
 
 Finish = Callable[[Image], Image]
-"""From the method's result, or a tile of it, to what is kept of it."""
+"""Function from the method's result, or a tile of it, to the values that are kept."""
 
 
 def _unchanged(result: Image) -> Image:
@@ -209,11 +208,11 @@ def _guaranteed(
     model: LoadedModel, image: Image, size: Size, progress: Progress, finish: Finish, channels: int, *,
     levels: bool = False,
 ) -> _Plane:  # fmt: skip
-    """Upscale (H, W, 3) as the contract promises: tiled as declared, exact size, float32 in [0, 1], finite, read-only.
+    """Upscale (H, W, 3) with the guarantees of the contract: tiled as declared, exact size, finite, in [0, 1], read-only.
 
-    `finish` is applied to each tile and leaves `channels`, which with `levels` may be rounded to levels of 0..255. Out of
-    memory: start over with the next smaller plan. Another `size` than that of the method's own scale is reached without
-    tiles, by a method of any scale.
+    `finish` is applied to each tile and returns `channels` channels. The result is float32; with `levels`, it may be rounded
+    to levels of 0..255. When memory runs out, the work starts over with the next smaller plan. A `size` other than that of
+    the method's own scale needs a method of any scale, which reaches it without tiles.
     """
     upscaler, options = model.upscaler, model.job.options
     rule = model.job.approach.tiling_of(model.job.checkpoint)
@@ -262,7 +261,7 @@ def _guaranteed(
 
 
 def _at_once(model: LoadedModel, image: Image, progress: Progress) -> _Plane:
-    """Upscale a whole (H, W, 3) by a method that is not tiled here; with the trajectory or remarks that it records."""
+    """Upscale (H, W, 3) as a whole with a method that we do not tile; include its trajectory or remarks."""
     upscaler, options = model.upscaler, model.job.options
     with _memory_error_translated():
         if isinstance(upscaler, TracingUpscaler):
@@ -279,7 +278,7 @@ def _in_batches(upscaler: BatchUpscaler, options: Options, batches: Iterator[til
 
 
 def _checked(job: Job, result: Image, size: Size) -> Image:
-    """Return `result` clipped to [0, 1] and read-only; any other breach of the contract is a bug of the approach."""
+    """Return `result` clipped to [0, 1] and read-only; any other violation of the contract is a bug of the approach."""
     approach = job.approach
     expected = (*size, 3)
     assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
@@ -300,7 +299,7 @@ def _clipped(result: Image) -> Image:
 
 @contextmanager
 def _memory_error_translated() -> Generator[None]:
-    """Translate the out-of-memory error of numpy into ours, where smaller tiles would need less."""
+    """Translate numpy's MemoryError into OutOfMemory, so that smaller tiles are tried."""
     try:
         yield
     except MemoryError as exc:

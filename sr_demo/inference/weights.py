@@ -15,28 +15,28 @@ from sr_demo.system import hardware
 Weights = tuple[Path, ...]
 """Verified local files, in the order of `Request.files`."""
 _MOST_REMEMBERED = 32
-"""Models whose files are remembered between download and loading; a forgotten one is only looked up again."""
+"""Largest number of models whose files are remembered between download and loading; others are looked up again."""
 
 
 class WeightResolver:
-    """Resolves the weights of each job once: what was resolved stays known until the model is loaded. Thread-safe."""
+    """Resolves the weights of each job once and remembers the files until the model is loaded. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._resolved: OrderedDict[ModelIdentity, Weights] = OrderedDict()
 
     def resolve(self, job: Job, progress: Progress) -> Weights:
-        """Return the local files of `job`, downloaded where they are missing.
+        """Return the local files of `job`; download missing ones.
 
         Args:
-            job: the job to load; its `download` says whether a large download was agreed to.
-            progress: receives 0..1 of the download.
+            job: The job to load; its `download` states whether the user agreed to a large download.
+            progress: Receives the progress of the download, 0..1.
 
         Returns:
             The verified files.
 
         Raises:
-            SRError: the hardware lacks something, the download failed, or was not agreed to.
+            SRError: The hardware is insufficient, the download failed, or the user did not agree to it.
             Cancelled: Stop was pressed.
         """
         with self._lock:
@@ -54,6 +54,6 @@ class WeightResolver:
         return files
 
     def forget(self, model: ModelIdentity) -> None:
-        """Resolve the weights of `model` anew next time: call it once they are loaded."""
+        """Forget the files of `model`; called after they are loaded."""
         with self._lock:
             self._resolved.pop(model, None)

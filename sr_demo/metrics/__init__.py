@@ -1,1 +1,1 @@
-"""Image quality in numbers: full-reference (PSNR, SSIM), no-reference (NIQE) and resolution (MTF)."""
+"""Image quality metrics: full-reference (PSNR, SSIM), no-reference (NIQE) and resolution (MTF)."""

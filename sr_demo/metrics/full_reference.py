@@ -1,6 +1,6 @@
 """Full-reference metrics: PSNR, SSIM and LR consistency, with the conventions of published tables.
 
-BT.601 luma (Y) or RGB, after rounding to 8 bit, a border of `scale` pixels cut off, float64.
+Computed on BT.601 luma (Y) or RGB in float64, after rounding to 8 bit and cutting a border of `scale` pixels.
 Legend: H, W = height and width in pixels; every image is (H, W, 3) float32 RGB in [0, 1], or levels of 0..255.
 """
 
@@ -20,7 +20,7 @@ from sr_demo.system.large_array import bands
 LUMA = 219 * np.array(BT601) / 255
 """ITU-R BT.601 with footroom: Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255 for R, G, B in 0..255."""
 _LEAST_ROWS = 64
-"""Least height of a band for SSIM, whose bands share ten rows."""
+"""Smallest height of a band for SSIM, whose bands share ten rows."""
 WINDOW, _SIGMA = 11, 1.5
 """SSIM's Gaussian window: 11 x 11, sigma 1.5 (Wang et al. 2004, section III.C)."""
 
@@ -30,14 +30,14 @@ def psnr_y(a: Pixels, b: Pixels, border: int = 4) -> float:
 
     Args:
         a: (H, W, 3) in [0, 1].
-        b: an image of the same size.
-        border: pixels cut at each side; none where the images have no more than twice as many.
+        b: An image of the same size.
+        border: Pixels to cut at each side; images with sides of at most twice the border are not cut.
 
     Returns:
-        dB; `inf` for equal images.
+        PSNR in dB; `inf` for equal images.
 
     Raises:
-        BadInput: when the sizes differ.
+        BadInput: The sizes differ.
     """
     a, b = comparable(a, b, border)
     total = sum(float(((luma(a[rows]) - luma(b[rows])) ** 2).sum()) for rows in bands(a, b))
@@ -45,17 +45,17 @@ def psnr_y(a: Pixels, b: Pixels, border: int = 4) -> float:
 
 
 def psnr_rgb(a: Pixels, b: Pixels, border: int = 4) -> float:
-    """Return the PSNR of two images over the three colours after rounding to 8 bit; arguments as of `psnr_y`."""
+    """Return the PSNR of two images over the three colours after rounding to 8 bit. See `psnr_y` for the arguments."""
     a, b = comparable(a, b, border)
     total = sum(float(((quantize(a[rows]).astype(np.float64) - quantize(b[rows])) ** 2).sum()) for rows in bands(a, b))
     return _psnr(total, a.size)
 
 
 def ssim_y(a: Pixels, b: Pixels, border: int = 4) -> float:
-    """Return the mean SSIM of two images on BT.601 Y after rounding to 8 bit; arguments as of `psnr_y`.
+    """Return the mean SSIM of two images on BT.601 Y after rounding to 8 bit. See `psnr_y` for the arguments.
 
-    Wang et al. 2004: K1 = 0.01, K2 = 0.03, L = 255, only windows that lie inside. Images smaller than the window after the
-    border is cut are compared as one window: means, variances and covariance over the whole image.
+    Wang et al. 2004: K1 = 0.01, K2 = 0.03, L = 255, only windows inside the image. Images that are smaller than the window
+    after the border is cut are compared as one window, with means, variances and covariance over the whole image.
     """
     a, b = comparable(a, b, border)
     if min(a.shape[:2]) < WINDOW:
@@ -69,7 +69,7 @@ def ssim_y(a: Pixels, b: Pixels, border: int = 4) -> float:
 
 
 def lr_consistency(result: Pixels, lr: Image) -> float:
-    """Return the PSNR-RGB in dB between `result`, downscaled to the size of `lr` (antialiased bicubic), and `lr`.
+    """Return the PSNR-RGB in dB between `lr` and `result`, downscaled to its size by antialiased bicubic.
 
     No border is cut.
     """
@@ -77,7 +77,7 @@ def lr_consistency(result: Pixels, lr: Image) -> float:
 
 
 def comparable(a: Pixels, b: Pixels, border: int) -> tuple[Pixels, Pixels]:
-    """Both images without their border. Raises BadInput when the sizes differ."""
+    """Return both images without their border. Raises BadInput when the sizes differ."""
     if a.shape != b.shape:
         raise BadInput(
             f"Two images of different size cannot be compared: {a.shape[1]} x {a.shape[0]} and "
@@ -89,17 +89,17 @@ def comparable(a: Pixels, b: Pixels, border: int) -> tuple[Pixels, Pixels]:
 
 
 def _psnr(squared_error: float, count: int) -> float:
-    """PSNR in dB from the sum of squared errors over `count` values in 0..255."""
+    """Return the PSNR in dB from the sum of squared errors over `count` values in 0..255."""
     return inf if squared_error == 0 else 10 * log10(255.0**2 * count / squared_error)
 
 
 def luma(image: Pixels) -> NDArray[np.float64]:
-    """BT.601 Y in 16..235 of an image in [0, 1]."""
+    """Return BT.601 Y in 16..235 of an image in [0, 1]."""
     return 16.0 + quantize(image).astype(np.float64) @ LUMA
 
 
 def moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Gaussian-weighted means, variances and covariance of every window that lies inside, each (H - 10, W - 10)."""
+    """Return Gaussian-weighted means, variances and covariance of all windows inside the image, each (H - 10, W - 10)."""
     kernel = cv2.getGaussianKernel(WINDOW, _SIGMA, cv2.CV_64F)
     half = WINDOW // 2
 
@@ -112,7 +112,7 @@ def moments(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.
 
 
 def _moments_whole(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Means, variances and covariance of two whole planes."""
+    """Return means, variances and covariance of two whole planes."""
     mx, my = np.mean(x), np.mean(y)
     return tuple(np.asarray(v) for v in (mx, my, np.var(x), np.var(y), np.mean((x - mx) * (y - my))))
 
@@ -121,6 +121,6 @@ def _ssim_formula(
     mx: NDArray[np.float64], my: NDArray[np.float64], vx: NDArray[np.float64], vy: NDArray[np.float64],
     cov: NDArray[np.float64],
 ) -> NDArray[np.float64]:  # fmt: skip
-    """SSIM from means, variances and covariance (Wang et al. 2004, equation 13)."""
+    """Return SSIM from means, variances and covariance (Wang et al. 2004, equation 13)."""
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     return ((2 * mx * my + c1) * (2 * cov + c2)) / ((mx * mx + my * my + c1) * (vx + vy + c2))

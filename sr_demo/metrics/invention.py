@@ -1,17 +1,17 @@
-"""How much of the detail in a result is right, missing or invented, where the original is known.
+"""Shares of correct, missing and invented detail in a result, measured against an HR reference.
 
-The definition of opensr-test (Aybar et al. 2024, "A Comprehensive Benchmark for Optical Remote Sensing Image
-Super-Resolution", IEEE document 10530998): three images are compared, the result SR, the original HR, and the input
+They are defined as in opensr-test (Aybar et al. 2024, "A Comprehensive Benchmark for Optical Remote Sensing Image
+Super-Resolution", IEEE document 10530998). Three images are compared: the result SR, the reference HR, and the input
 resampled to their size, LR+. Distances are mean absolute differences of luma over a small window:
 
     r = d(LR+, HR),  d_im = d(SR, HR) / r,  d_om = d(SR, LR+) / r,  H = d_im + d_om - 1 >= 0
 
-    improvement    d_im + d_om (1 - exp(-0.8 H))    small where SR is like HR
-    omission       d_om + d_im (1 - exp(-0.8 H))    small where SR is like LR+
-    hallucination  exp(-0.4 d_im d_om)              small where SR is unlike both
+    improvement    d_im + d_om (1 - exp(-0.8 H))    small if SR is similar to HR
+    omission       d_om + d_im (1 - exp(-0.8 H))    small if SR is similar to LR+
+    hallucination  exp(-0.4 d_im d_om)              small if SR differs from both
 
-A soft minimum (temperature 0.5) makes three shares of them that add up to 1. Where r is small, the input has all that the
-original has, and nothing is counted.
+A soft minimum (temperature 0.5) converts them to three shares that sum to 1. Pixels with small r are not counted, since the
+input has all the detail of the reference there.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ from sr_demo.system.large_array import bands
 _CURVE, _CURVE_HALLUCINATION = 0.8, 0.4
 _TEMPERATURE = 0.5
 _LEAST = 2 / 255
-"""Distance between input and original below which nothing was lost, in units of the full range."""
+"""Distance between input and reference below which no detail was lost, in units of the full range."""
 
 
 @dataclass(frozen=True)
 class Invention:
-    """The three shares of a result, which add up to 1."""
+    """The three shares of a result, which sum to 1."""
 
     improvement: float
-    """Detail that the original has too."""
+    """Detail of the reference that the result has too."""
     omission: float
-    """Detail that the original has and the result lacks."""
+    """Detail of the reference that the result lacks."""
     hallucination: float
-    """Detail that neither the original nor the input has."""
+    """Detail of the result that neither the reference nor the input has."""
 
 
 def invention(result: Pixels, lr: Image, reference: Image) -> Invention | None:
-    """Return the three shares of a result, averaged over all pixels where the original has more than the input.
+    """Return the three shares of a result, averaged over all pixels where the reference has more detail than the input.
 
     Args:
         result: (H, W, 3) in [0, 1].
         lr: (h, w, 3) in [0, 1], the input of the method.
-        reference: (H, W, 3) in [0, 1], the original.
+        reference: (H, W, 3) in [0, 1], the HR reference.
 
     Returns:
-        None where the input has all that the original has.
+        The shares; None if the input has all the detail of the reference.
 
     Raises:
         BadInput: `result` and `reference` differ in size.
@@ -69,9 +69,9 @@ def invention(result: Pixels, lr: Image, reference: Image) -> Invention | None:
 
 
 def invention_map(result: Image, lr: Image, reference: Image) -> NDArray[np.float32]:
-    """Return (H, W, 3): the shares improvement, omission, hallucination of each pixel; 0 where nothing is counted.
+    """Return (H, W, 3): the shares improvement, omission, hallucination of each pixel; 0 for pixels that are not counted.
 
-    Arguments and errors as of `invention`.
+    See `invention` for arguments and errors.
     """
     made = np.zeros(result.shape, np.float32)
     for rows, shares, counted in _in_bands(result, lr, reference):
@@ -82,7 +82,7 @@ def invention_map(result: Image, lr: Image, reference: Image) -> NDArray[np.floa
 def _in_bands(
     result: Pixels, lr: Image, reference: Image
 ) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.bool_]]]:
-    """For each band of rows its slice, the shares (rows, W, 3) and where they are counted (rows, W)."""
+    """Yield for each band of rows its slice, the shares (rows, W, 3), and which pixels are counted (rows, W)."""
     if result.shape != reference.shape:
         raise BadInput(
             f"The shares of invented detail need images of one size, not {result.shape[1]} x {result.shape[0]} and "
@@ -109,7 +109,7 @@ def _distance(a: NDArray[Any], b: NDArray[Any], window: int) -> NDArray[np.float
 
 
 def _shares(d_im: NDArray[np.float32], d_om: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(..., 3) shares of improvement, omission and hallucination from the two relative distances."""
+    """Return the shares of improvement, omission and hallucination, (..., 3), from the two relative distances."""
     curve = 1 - np.exp(-_CURVE * (d_im + d_om - 1))
     scores = np.stack([d_im + d_om * curve, d_om + d_im * curve, np.exp(-_CURVE_HALLUCINATION * d_im * d_om)], axis=-1)
     weights = np.exp((scores.min(axis=-1, keepdims=True) - scores) / _TEMPERATURE)

@@ -1,8 +1,8 @@
-"""NIQE (own fit): the distance of an image's local statistics from those of clean photos; it needs no reference.
+"""NIQE (own fit): the distance of an image's local statistics from those of clean photos, without a reference.
 
-Mittal, Soundararajan and Bovik, "Making a completely blind image quality analyzer", IEEE SPL 20(3), 2013, written from
-the paper; the model of clean photos is our own fit (`weights/measures/niqe-own-fit.json`), so values are not those of
-the published model. Lower looks more natural to this measure, and it can be fooled.
+Implemented from Mittal, Soundararajan and Bovik, "Making a completely blind image quality analyzer", IEEE SPL 20(3), 2013.
+The model of clean photos is our own fit (`weights/measures/niqe-own-fit.json`), so that values differ from those of the
+published model. Lower values mean more natural statistics, but do not prove a natural image.
 Legend: B = blocks; p = side of a block; H, W = height and width in pixels.
 """
 
@@ -33,13 +33,13 @@ FIT = Path(__file__).resolve().parents[2] / "weights" / "measures" / "niqe-own-f
 _WINDOW, _SIGMA = 7, 7 / 6
 """Gaussian window of the local mean and deviation (paper, section II.A: 7 x 7, three deviations to each side)."""
 _MARGIN = 16
-"""Rows read beyond a band: 3 for the window, or 2 * 3 and the 4 of the downscaling kernel; even, so that halves fit."""
+"""Rows read beyond a band: at least 3 for the window, and 2 * 3 + 4 for the downscaled image; even for the factor 2."""
 _BAND = 8
-"""Rows of blocks handled at once, to keep copies small."""
+"""Rows of blocks that are processed at once, to keep copies small."""
 _MOST = 400
-"""Most blocks that are measured (3.7 megapixels); in larger images, evenly spread rows of blocks."""
+"""Largest number of measured blocks (3.7 megapixels); in larger images, evenly spread rows of blocks are measured."""
 _NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
-"""Horizontal, vertical and both diagonals: (down, right)."""
+"""Offsets (down, right) of the horizontal, vertical and both diagonal neighbours."""
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -50,9 +50,9 @@ class Natural:
     """The model of clean photos: a multivariate normal distribution of block features."""
 
     mean: Doubles
-    """(36,)."""
+    """Mean, (36,)."""
     covariance: Doubles
-    """(36, 36)."""
+    """Covariance, (36, 36)."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,16 @@ class Blocks:
     features: Doubles
     """(B, 36); rows of flat blocks hold values that are not finite."""
     sharpness: Doubles
-    """(B,): mean local deviation, in levels of 255."""
+    """(B,): mean local deviation, in levels of 0 to 255."""
 
 
 @dataclass(frozen=True)
 class Niqe:
-    """The score of one image, or why there is none."""
+    """The score of one image, or the reason why it has none."""
 
     value: float | None
     reason: str = ""
-    """One sentence where `value` is None."""
+    """One sentence if `value` is None."""
 
 
 def niqe(image: Pixels, natural: Natural | None = None) -> Niqe:
@@ -79,13 +79,13 @@ def niqe(image: Pixels, natural: Natural | None = None) -> Niqe:
 
     Args:
         image: (H, W, 3) in [0, 1].
-        natural: the model of clean photos; the embedded one by default.
+        natural: The model of clean photos; None for the embedded one.
 
     Returns:
-        The distance from clean photos: about 3 to 20; 0 would be a photo like their mean.
+        The distance from clean photos: about 3 to 20; 0 for the mean of clean photos.
 
     Raises:
-        WeightsUnavailable: when the embedded model is missing.
+        WeightsUnavailable: The embedded model is missing.
     """
     height, width = Size.of(image)
     if min(height, width) < BLOCK:
@@ -100,7 +100,7 @@ def niqe(image: Pixels, natural: Natural | None = None) -> Niqe:
 def distance(features: Doubles, natural: Natural) -> float:
     """Return sqrt(d' ((S1 + S2) / 2)^+ d) between features (B, 36) of an image and `natural` (paper, equation 10).
 
-    The covariance of a single block is taken as zero.
+    The covariance of a single block is defined as zero.
     """
     away = features.mean(axis=0) - natural.mean
     own = np.cov(features, rowvar=False) if len(features) > 1 else np.zeros_like(natural.covariance)
@@ -110,7 +110,7 @@ def distance(features: Doubles, natural: Natural) -> float:
 def blocks(image: Pixels) -> Blocks:
     """Measure the blocks of `image` (H, W, 3), at least 96 x 96, from the top left corner.
 
-    Of more than 400 blocks, evenly spread rows are measured, the same for every image of that size.
+    In an image of more than 400 blocks, evenly spread rows are measured, the same for all images of this size.
     """
     down, across = image.shape[0] // BLOCK, image.shape[1] // BLOCK
     wanted = min(down, max(_MOST // across, 1))
@@ -127,7 +127,7 @@ def blocks(image: Pixels) -> Blocks:
 
 
 def _part(image: Pixels, rows: tuple[int, int], columns: tuple[int, int]) -> Blocks:
-    """The blocks in rows and columns [first, last) of blocks of `image`, which is whole blocks."""
+    """Measure the blocks in the rows and columns [first, last) of blocks of `image`, whose sides are multiples of a block."""
     (top, down), (left, right) = (
         (max(first * BLOCK - _MARGIN, 0), slice(first * BLOCK, last * BLOCK)) for first, last in (rows, columns)
     )
@@ -145,7 +145,7 @@ def _part(image: Pixels, rows: tuple[int, int], columns: tuple[int, int]) -> Blo
 
 
 def _runs(rows: list[int]) -> Iterator[tuple[int, int]]:
-    """Neighbouring rows of blocks together, at most `_BAND`: (first, last + 1)."""
+    """Yield (first, last + 1) of groups of adjacent rows of blocks, at most `_BAND` rows each."""
     start = 0
     for i in range(1, len(rows) + 1):
         if i == len(rows) or rows[i] != rows[i - 1] + 1 or i - start == _BAND:
@@ -158,7 +158,7 @@ def _luma(image: Pixels) -> Floats:
 
 
 def _normalised(luma: Floats) -> tuple[Floats, Floats]:
-    """(I - m) / (s + 1), and s: local mean m and deviation s under the Gaussian window (paper, equations 1 to 3)."""
+    """Return (I - m) / (s + 1) and s, with local mean m and deviation s under the Gaussian window (paper, eq. 1 to 3)."""
 
     def mean(values: Floats) -> Floats:
         blurred = cv2.GaussianBlur(values, (_WINDOW, _WINDOW), _SIGMA, borderType=cv2.BORDER_REPLICATE)
@@ -170,13 +170,13 @@ def _normalised(luma: Floats) -> tuple[Floats, Floats]:
 
 
 def _cut(plane: Floats, side: int) -> Floats:
-    """(a * p, b * p) -> (a * b, p, p), row by row."""
+    """Cut a plane into blocks row by row: (a * p, b * p) -> (a * b, p, p)."""
     down, across = plane.shape[0] // side, plane.shape[1] // side
     return plane.reshape(down, side, across, side).swapaxes(1, 2).reshape(-1, side, side)
 
 
 def _features(cut: Floats) -> Doubles:
-    """(B, p, p) normalised luma -> (B, 18): shape and width; then shape, mean and both widths of four products."""
+    """Return the features (B, 18) of normalised luma (B, p, p): shape, width; shape, mean and both widths of 4 products."""
     shape, left, right = fit_asymmetric(cut)
     columns = [shape, (left + right) / 2]
     for down, across in _NEIGHBOURS:
@@ -229,7 +229,7 @@ def _dot(a: Floats, b: Floats) -> Doubles:
 
 @cache
 def _table() -> tuple[Doubles, Doubles]:
-    """Shapes 0.2..10 and, rising with them, (E|x|)^2 / E x^2 = G(2/a)^2 / (G(1/a) G(3/a))."""
+    """Return shapes a in 0.2..10, and (E|x|)^2 / E x^2 = G(2/a)^2 / (G(1/a) G(3/a)), which increases with a."""
     shapes = np.arange(0.2, 10.0005, 0.001)
     return shapes, np.exp(2 * _log_gamma(2 / shapes) - _log_gamma(1 / shapes) - _log_gamma(3 / shapes))
 
@@ -256,11 +256,11 @@ def fit(measured: list[Blocks], threshold: float = 0.75) -> Natural:
     """Fit the model of clean photos to their sharp blocks (paper, section II.C).
 
     Args:
-        measured: the blocks of each photo.
-        threshold: least sharpness of a block, as a share of the sharpest of its photo.
+        measured: The blocks of each photo.
+        threshold: Smallest sharpness of a block, as a share of the sharpest block of its photo.
 
     Raises:
-        ValueError: when there are fewer than 37 such blocks.
+        ValueError: There are fewer than 37 such blocks.
     """
     sharp = [m.features[m.sharpness > threshold * m.sharpness.max()] for m in measured]
     features = np.concatenate(sharp)

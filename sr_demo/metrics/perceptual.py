@@ -1,7 +1,7 @@
-"""Perceptual full-reference measures that are not computed here alone: LPIPS, DISTS and FLIP.
+"""Perceptual full-reference measures with optional dependencies: LPIPS, DISTS and FLIP.
 
-LPIPS and DISTS need published weights, and FLIP its authors' package; without them there is no value. All of them: after
-rounding to 8 bit, a border of `scale` pixels cut off, as the other measures.
+LPIPS and DISTS need published weights, and FLIP its authors' package; without these, functions return None. Like the other
+measures, all are computed after rounding to 8 bit and cutting a border of `scale` pixels.
 """
 
 from __future__ import annotations
@@ -29,48 +29,50 @@ if TYPE_CHECKING:
 log = logging.getLogger("sr_demo")
 
 _MOST_PIXELS = 4_000_000
-"""Larger images take too long: FLIP a second per megapixel on two cores, LPIPS about as long, beside the memory."""
+"""Largest image that is measured. FLIP takes a second per megapixel on two cores, LPIPS about as long and more memory."""
 _LEAST_SIDE = 32
 _DISTS_SIDE = 256
-"""Shorter side that DISTS compares at, as its authors do."""
+"""Shorter side in pixels of the images that DISTS compares, as in its authors' program."""
 
 
 def lpips(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     """Return LPIPS 0.1 on AlexNet of two images: 0 for equal ones, lower is better.
 
-    The network (`networks/perceptual.py`) was compared with the package lpips 0.1.4 on random backbone weights, with random
-    and with the published heads: the values are equal. It has not been compared on published weights here.
+    The network (`networks/perceptual.py`) gives the same values as the package lpips 0.1.4 with random backbone weights, and
+    with random and published heads. It was not compared with the published backbone weights.
 
     Args:
         a: (H, W, 3) in [0, 1].
-        b: an image of the same size.
-        border: pixels cut at each side.
+        b: An image of the same size.
+        border: Pixels to cut at each side.
 
     Returns:
-        None where its weights are not stored, for sides of fewer than 32 pixels, and for more than 4 megapixels.
+        The distance; None if the weights are not stored, for sides below 32 pixels, and above 4 megapixels.
 
     Raises:
-        BadInput: when the sizes differ.
+        BadInput: The sizes differ.
     """
     return _distance(LPIPS, *comparable(a, b, border))
 
 
 def dists(a: Pixels, b: Pixels, border: int = 4) -> float | None:
-    """Return DISTS of two images, made smaller to a shorter side of 256 pixels as its authors do; like `lpips`.
+    """Return DISTS of two images, downscaled to a shorter side of 256 pixels as in its authors' program.
 
-    The network was compared with the package DISTS_pytorch 0.1 in the same way, and agrees to 1e-6.
+    The network was compared with the package DISTS_pytorch 0.1 like that of LPIPS, and agrees to 1e-6. See `lpips` for
+    arguments, results and errors.
     """
     return _distance(DISTS, *comparable(a, b, border), prepare=_smaller)
 
 
 def flip(a: Pixels, b: Pixels, border: int = 4) -> float | None:
-    """Return the mean LDR-FLIP of two images at 67 pixels per degree, by the package of its authors.
+    """Return the mean LDR-FLIP of two images at 67 pixels per degree, with the package of its authors.
 
     Andersson et al. 2020 ("FLIP: A Difference Evaluator for Alternating Images", Proceedings of the ACM on Computer Graphics
-    and Interactive Techniques 3(2)): what a viewer notices who flips between the two. Arguments and errors as of `lpips`.
+    and Interactive Techniques 3(2)): the difference that a viewer notices when flipping between both. See `lpips` for
+    arguments and errors.
 
     Returns:
-        0 for equal images up to 1; None where the package is not installed, and where `lpips` has no value for its size.
+        A value from 0 for equal images to 1; None if the package is not installed, or for the sizes excluded by `lpips`.
     """
     a, b = comparable(a, b, border)
     if not _has_value(a) or not is_here("flip"):
@@ -82,14 +84,14 @@ def flip(a: Pixels, b: Pixels, border: int = 4) -> float | None:
 
 
 def is_here(measure: str) -> bool:
-    """Return whether what a measure needs is here: "lpips", "dists" or "flip"."""
+    """Return whether the weights or the package of a measure ("lpips", "dists" or "flip") are available."""
     if measure == "flip":
         return find_spec("flip_evaluator") is not None
     return checkpoints.is_available({LPIPS.name: LPIPS, DISTS.name: DISTS}[measure])
 
 
 def _has_value(image: Pixels) -> bool:
-    """Return whether images of this size are neither too small nor too large."""
+    """Return whether an image is neither too small nor too large for these measures."""
     return min(image.shape[:2]) >= _LEAST_SIDE and image.shape[0] * image.shape[1] <= _MOST_PIXELS
 
 
@@ -108,16 +110,16 @@ def _smaller(image: Image) -> Image:
 def _distance(
     checkpoint: Checkpoint, a: Pixels, b: Pixels, prepare: Callable[[Image], Image] = lambda image: image
 ) -> float | None:
-    """Return what a measure's network makes of two images, rounded and then prepared for it.
+    """Return the output of a measure's network for two images, which are rounded and then prepared by `prepare`.
 
     Returns:
-        None where its weights are not stored, or are damaged, and for images that no measure has a value for.
+        The distance; None if the weights are not stored or damaged, or if the images are too small or too large.
     """
     if not _has_value(a) or not checkpoints.is_available(checkpoint):
         return None
     try:
         network = _network(checkpoint.name, checkpoints.fetch(checkpoint))
-    except SRError as exc:  # damaged, and not to be had anew
+    except SRError as exc:  # the files are damaged and cannot be fetched again
         log.warning("%s is left out: %s", checkpoint.title, exc)
         return None
     import torch
@@ -149,4 +151,4 @@ _HEADS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     LPIPS.name: lambda own: {f"heads.{index}": own[f"lin{index}.model.1.weight"] for index in range(5)},
     DISTS.name: lambda own: {name: own[name] for name in ("alpha", "beta")},
 }
-"""From the weights that a measure adds to those of its network."""
+"""Functions that convert a measure's additional weights to tensors of its network, by measure."""

@@ -1,7 +1,7 @@
 """Resolution measured on the chart: the MTF of the slanted edge, and the finest lines that are resolved.
 
-More pixels are not more resolution. Measured on the sRGB values as they are in the file, not linearised: the figures compare
-methods with each other, not with the data sheet of a camera.
+It is measured on the sRGB values without linearisation: the figures compare methods with each other, but not with the data
+sheet of a camera.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from sr_demo.imaging import resolution_chart
 
 Plane = NDArray[np.float64]
 _OVERSAMPLING = 4
-"""Bins per pixel across the edge, as ISO 12233 has it."""
+"""Bins per pixel across the edge, as in ISO 12233."""
 _REACH = 24
 """Pixels on each side of the edge that are measured."""
 _LEAST = 0.2
-"""Lines are resolved where each dark one is darker than its light neighbours by this share of the drawn difference."""
+"""Lines are resolved if each dark line is darker than its light neighbours by this share of the drawn difference."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +52,18 @@ def measure(image: Image) -> Resolution:
 def slanted_edge_mtf(plane: Plane) -> tuple[Plane, Plane]:
     """Measure the modulation transfer function across one nearly vertical, straight edge (ISO 12233, e-SFR).
 
-    Each row gives the position of the edge; a line fitted to them gives the distance of each pixel. Brightness over distance,
-    in quarter pixels, is the edge spread function, its derivative the line spread function, its spectrum the MTF. The losses
-    of binning and differentiation are divided out.
+    Each row gives the position of the edge; a line fitted to these gives the distance of each pixel. Brightness over
+    distance, in quarter pixels, is the edge spread function, its derivative is the line spread function, and the spectrum of
+    this is the MTF. The losses of binning and differentiation are divided out.
 
     Args:
         plane: (H, W) brightness.
 
     Returns:
-        Frequencies in cycles per pixel up to 1, and the transfer at each, 1 at zero.
+        Frequencies in cycles per pixel up to 1, and the transfer at each, which is 1 at frequency 0.
 
     Raises:
-        BadInput: when there is no edge, or it is too close to the border.
+        BadInput: There is no edge, or it is too close to the border.
     """
     offset, slope = _edge_line(plane)
     rows, columns = np.indices(plane.shape)
@@ -91,9 +91,9 @@ def slanted_edge_mtf(plane: Plane) -> tuple[Plane, Plane]:
 
 
 def _edge_line(plane: Plane) -> tuple[float, float]:
-    """Offset and slope of the edge, x = offset + slope * y: a line through the centroids of the rows' derivatives.
+    """Return offset and slope of the edge x = offset + slope * y, a line through the centroids of the rows' derivatives.
 
-    Twice: the second time only what is near the first line counts, so that distant texture does not pull at it.
+    The line is fitted twice; the second fit uses only pixels near the first line, so that distant texture has no effect.
     """
     step = np.gradient(plane, axis=1)
     columns = np.arange(plane.shape[1])
@@ -114,7 +114,7 @@ def _edge_line(plane: Plane) -> tuple[float, float]:
 
 
 def half_contrast(frequencies: Plane, transfer: Plane) -> float | None:
-    """MTF50: the first frequency at which `transfer` falls below one half, between samples by a straight line."""
+    """Return MTF50, the first frequency at which `transfer` falls below one half, by linear interpolation; None if never."""
     below = np.flatnonzero(transfer < 0.5)
     if not below.size or below[0] == 0:
         return None
@@ -137,7 +137,7 @@ def finest_lines(luma: Plane) -> int:
 
 
 def _profile(luma: Plane, box: resolution_chart.Box, axis: int) -> Plane:
-    """Brightness at the centre of each line of a block, averaged along the middle of the lines."""
+    """Return the brightness at the centre of each line of a block, averaged along the central part of the lines."""
     unit = luma.shape[0] / 1000
     left, top, right, bottom = (v * unit for v in box)
     if axis == 1:
@@ -146,19 +146,19 @@ def _profile(luma: Plane, box: resolution_chart.Box, axis: int) -> Plane:
     else:
         quarter = (right - left) / 4
         values, start, end = luma[:, round(left + quarter) : round(right - quarter)].mean(axis=1), top, bottom
-    # Lines are drawn on a fine grid and averaged: their centres, in pixels whose own centres lie at half numbers.
+    # Centres of the lines in coordinates in which pixel centres are half-integers.
     centres = start + (np.arange(resolution_chart.LINES) + 0.5) * (end - start) / resolution_chart.LINES
     return np.interp(centres - 0.5, np.arange(values.size), values)
 
 
 def _contrast(lines: Plane) -> float:
-    """The smallest step between neighbouring lines, dark to light; negative where the order is wrong. 1 is full contrast."""
+    """Return the smallest step from a dark to a neighbouring light line: 1 for full contrast, negative for wrong order."""
     dark, light = lines[0::2], lines[1::2]
     return float(min((light - dark).min(), (light[:-1] - dark[1:]).min()))
 
 
 def _cut(luma: Plane, box: resolution_chart.Box, margin: float) -> Plane:
-    """The inside of a box of the chart, `margin` of its sides left out."""
+    """Return the inner part of a box of the chart, without the share `margin` at each side."""
     unit = luma.shape[0] / 1000
     left, top, right, bottom = box
     dx, dy = (right - left) * margin, (bottom - top) * margin

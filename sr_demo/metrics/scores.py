@@ -1,4 +1,4 @@
-"""The scores of one result, and how each is named and explained wherever it is shown."""
+"""The scores of one result, with their names and explanations for tables."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Column:
     title: str
     unit: str
     help: str
-    """One sentence for a person without training in the field."""
+    """One sentence for readers without training in the field."""
     digits: int
     higher_is_better: bool = True
     ranks: bool = True
-    """Whether the best value belongs to the best result. A blurred or a wrong result can win the other scores."""
+    """Whether the best value means the best result. A blurred or wrong result can have the best value of other scores."""
     needs: str = ""
-    """What brings the weights or the package that it needs, as a command; "" where it needs none."""
+    """Command that installs the weights or the package of the measure; "" if it needs none."""
 
 
 PSNR_Y = Column(
@@ -108,7 +108,7 @@ COLUMNS: tuple[Column, ...] = (
 
 
 def absent() -> tuple[Column, ...]:
-    """Return the measures whose weights or package are not here."""
+    """Return the measures whose weights or package are missing."""
     return tuple(column for column in COLUMNS if column.needs and not perceptual.is_here(column.key))
 
 
@@ -116,9 +116,9 @@ def absent() -> tuple[Column, ...]:
 class Scores:
     """The scores of one result.
 
-    None where there is no reference, where an image is too small or flat (NIQE, MS-SSIM, GMSD, FRC), where the input has
-    all that the original has (improvement, omission, hallucination), or where weights or a package are not here (LPIPS,
-    DISTS, FLIP).
+    A score is None without a reference, if an image is too small or flat (NIQE, MS-SSIM, GMSD, FRC), if the input has all the
+    detail of the reference (improvement, omission, hallucination), or if weights or a package are missing (LPIPS, DISTS,
+    FLIP).
     """
 
     psnr_y: float | None = None
@@ -127,16 +127,16 @@ class Scores:
     lr_consistency: float | None = None
     niqe: float | None = None
     improvement: float | None = None
-    """Percent, as the next two; together 100."""
+    """Percent, like the next two; the three sum to 100."""
     omission: float | None = None
     hallucination: float | None = None
     ms_ssim: float | None = None
-    """None for small images, as the next two."""
+    """None for small images, like the next two."""
     gmsd: float | None = None
     frc_cutoff: float | None = None
     """Percent of Nyquist."""
     lpips: float | None = None
-    """None for large images, as the next two."""
+    """None for large images, like the next two."""
     dists: float | None = None
     flip: float | None = None
 
@@ -145,13 +145,13 @@ def score(result: Pixels, lr: Image, reference: Image | None, scale: int) -> Sco
     """Compute all scores of one result.
 
     Args:
-        result: (scale * H, scale * W, 3) in [0, 1], or levels.
+        result: (scale * H, scale * W, 3) in [0, 1], or levels of 0..255.
         lr: (H, W, 3) in [0, 1], the input of the method.
-        reference: the HR image, as large as `result`; None where there is none.
-        scale: scale factor; that many pixels are cut at each border before PSNR and SSIM.
+        reference: The HR image, of the size of `result`; None without a reference.
+        scale: Scale factor, and number of pixels to cut at each border for full-reference metrics.
 
     Raises:
-        BadInput: when `reference` has another size than `result`.
+        BadInput: `reference` and `result` differ in size.
     """
     with ThreadPoolExecutor(1) as beside:  # Pillow, OpenCV and numpy release the GIL
         naturalness = beside.submit(niqe, result)

@@ -1,4 +1,4 @@
-"""How sharp an image looks, to compare results of the same scene: edges count, whether they are true or not."""
+"""Perceived sharpness of an image, for comparing results of the same scene; correct and invented edges count alike."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import numpy as np
 from sr_demo.image import Pixels, unit
 
 _MOST_VALUES = 2_000_000
-"""Pixels that are looked at; of larger images only some rows are."""
+"""Largest number of pixels that are measured; in larger images, only some rows are."""
 
 
 def sharpness(image: Pixels) -> float:
     """Return the root mean square of the gradient of brightness, per width of the image.
 
-    The square counts a step more than a ramp of the same height. Per width, the same scene, drawn with more pixels but no
-    sharper, scores the same.
+    Because of the square, a step counts more than a ramp of the same height. Because of the unit, more pixels of the same
+    scene without more sharpness give the same value.
 
     Args:
-        image: (H, W, 3) in [0, 1], or levels; in memory or in a file.
+        image: (H, W, 3) in [0, 1], or levels of 0..255; in memory or memory-mapped.
 
     Returns:
-        A number from 0; 0 for an image of fewer than 2 x 2 pixels.
+        A number >= 0; 0 for an image of fewer than 2 x 2 pixels.
     """
     height, width = image.shape[:2]
     if min(height, width) < 2:

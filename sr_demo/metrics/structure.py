@@ -1,6 +1,6 @@
 """Full-reference metrics of structure: MS-SSIM over five scales, and GMSD of gradients.
 
-Legend and conventions as in `full_reference`: after rounding to 8 bit, a border of `scale` pixels cut off.
+Legend and conventions as in `full_reference`: computed after rounding to 8 bit and cutting a border of `scale` pixels.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ def ms_ssim_y(a: Pixels, b: Pixels, border: int = 4) -> float | None:
 
     Args:
         a: (H, W, 3) in [0, 1].
-        b: an image of the same size.
-        border: pixels cut at each side.
+        b: An image of the same size.
+        border: Pixels to cut at each side.
 
     Returns:
-        0 to 1; 1 for equal images. None where a side has fewer than 176 pixels: the window of 11 does not fit five scales.
+        A value in [0, 1]; 1 for equal images. None if a side has fewer than 176 pixels, since the window of 11 pixels must
+        fit at the last scale.
 
     Raises:
-        BadInput: when the sizes differ.
+        BadInput: The sizes differ.
     """
     a, b = comparable(a, b, border)
     if min(a.shape[:2]) < WINDOW * 2 ** (len(_WEIGHTS) - 1):
@@ -61,19 +62,19 @@ def gmsd(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     """Return the gradient magnitude similarity deviation of two images.
 
     Xue, Zhang, Mou and Bovik 2014 ("Gradient Magnitude Similarity Deviation", IEEE Transactions on Image Processing 23(2)):
-    luma of 0 to 255, means of 2 x 2 pixels, gradients by Prewitt filters with zeros around the image, as in the authors'
-    program; the standard deviation of their similarity.
+    the standard deviation of the similarity of gradients. As in the authors' program, luma is in 0..255, averaged over 2 x 2
+    pixels; gradients are computed by Prewitt filters with zero padding.
 
     Args:
         a: (H, W, 3) in [0, 1].
-        b: an image of the same size.
-        border: pixels cut at each side.
+        b: An image of the same size.
+        border: Pixels to cut at each side.
 
     Returns:
-        0 for equal images, about 0.3 for very poor ones; None where a side has fewer than 6 pixels.
+        0 for equal images, about 0.3 for very poor ones; None if a side has fewer than 6 pixels.
 
     Raises:
-        BadInput: when the sizes differ.
+        BadInput: The sizes differ.
     """
     a, b = comparable(a, b, border)
     if min(a.shape[:2]) < 6:
@@ -94,7 +95,7 @@ def _full_luma(image: Pixels) -> NDArray[np.float64]:
 
 
 def _plane(image: Pixels, values: Callable[[Pixels], NDArray[Any]]) -> Plane:
-    """Return `values` of an image, computed in bands of rows; of a large one in a file."""
+    """Return `values` of an image, computed in bands of rows; memory-mapped for a large image."""
     out = zeros(*image.shape[:2], 1)[..., 0]
     for rows in bands(image, out):
         out[rows] = values(image[rows])
@@ -112,7 +113,7 @@ def _halved(plane: Plane) -> Plane:
 
 
 def _mean_similarity(x: Plane, y: Plane, *, luminance: bool) -> float:
-    """Return the mean of contrast times structure over all windows; times luminance where that is requested."""
+    """Return the mean of contrast times structure over all windows; with `luminance`, also times luminance."""
     total, count = 0.0, 0
     for rows in bands(x, y, overlap=WINDOW - 1, least=_LEAST_ROWS):
         mx, my, vx, vy, cov = moments(x[rows].astype(np.float64), y[rows].astype(np.float64))

@@ -1,15 +1,15 @@
-"""How much detail stands in a result that neither its input nor a faithful method supports: a map, without an original.
+"""A map of the detail in a result that neither its input nor a faithful method supports; it needs no reference.
 
-It is no measurement of what is wrong. Detail that a faithful method does not draw may be right all the same, and only an
-original can tell (`invention.py`); but whoever must not be deceived should look at these places first. What generative
-methods agree on is no more often right than the rest (`docs/decisions.md`): they are not asked.
+It does not measure errors: detail that no faithful method shows may still be right, which only a reference can decide
+(`invention.py`). The map shows where users who rely on details should check first. Other generative methods are not used as
+support, since the detail on which they agree is not right more often (`docs/decisions.md`).
 
-For each pixel, in the band above the input's Nyquist frequency, of luma:
+It is computed on luma in the band above the input's Nyquist frequency, for each pixel:
 
-    least over the faithful results F of  min(|high(SR)|, |high(SR) - high(F)|)
+    minimum over the faithful results F of  min(|high(SR)|, |high(SR) - high(F)|)
 
-so that what is missing does not count, averaged over a window of about one input pixel, and doubled where the result, made
-small again, differs from the input by `_DIFFERENT` or more.
+so that missing detail does not count. The values are averaged over a window of about one input pixel, and doubled where the
+downscaled result differs from the input by `_DIFFERENT` or more.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def unsupported(result: Image, lr: Image, faithful: Iterable[Image]) -> NDArray[
     Args:
         result: (H, W, 3) in [0, 1].
         lr: (h, w, 3) in [0, 1], the input of the method.
-        faithful: (H, W, 3) in [0, 1] each: results of methods that invent nothing, taken one by one.
+        faithful: (H, W, 3) in [0, 1] each: results of methods that do not invent detail; consumed one by one.
 
     Raises:
-        BadInput: the results differ in size.
+        BadInput: The results differ in size.
     """
     scale = result.shape[0] / lr.shape[0]
     high = high_band(_luma(result), scale)

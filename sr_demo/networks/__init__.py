@@ -1,1 +1,1 @@
-"""Plain nn.Modules that spandrel does not have: numbers in, modules out; no files, no configuration objects."""
+"""Plain nn.Modules that spandrel lacks. They are built from numbers, without files or configuration objects."""

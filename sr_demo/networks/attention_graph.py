@@ -1,13 +1,13 @@
 """spandrel's HAT, DRCT and DAT rewritten for graph compilers: same weights, same result to rounding.
 
-OpenVINO is fast at arithmetic and slow at moving data while heights and widths are dynamic, and spandrel's networks
-move data around each of their layers. Differences:
+With dynamic heights and widths, OpenVINO is fast at arithmetic but slow at moving data, and spandrel's networks move data in
+every layer. Differences:
 
 - A shifted window belongs to a grid that begins half a window outside of the image, so that nothing is rolled and only
   keys outside of the image are masked.
 - Overlapping windows are gathered by an index that all layers share.
-- Images and keys are transposed by the one permutation that is fast.
-- What depends on the weights alone is folded into them: the scale of the queries, normalisations before linear layers,
+- Images and keys are transposed by the only permutation that is fast.
+- Operations that depend only on weights are folded into them: the scale of the queries, normalisations before linear layers,
   the mean colour, and the convolutions of the upscaling (`linear_tail`).
 
 DAT, which shares little with the others, is in `dat_graph`.
@@ -70,7 +70,7 @@ def is_supported(network: Any) -> bool:
 
 
 def as_graph(network: Any) -> nn.Module:
-    """Return a module that computes what `network` computes, in fp32 and on weights of its own.
+    """Return a module that computes the same as `network`, in fp32 and with its own weights.
 
     Args:
         network: An nn.Module or descriptor for which `is_supported` is true; it is not changed.
@@ -96,7 +96,7 @@ def as_graph(network: Any) -> nn.Module:
 
 @dataclass(frozen=True)
 class _Layout:
-    """What all layers share for one image size."""
+    """Data that all layers share for one image size."""
 
     height: Any
     width: Any
@@ -107,12 +107,12 @@ class _Layout:
 
 
 class _Network(nn.Module):
-    """The whole network; its groups make it HAT or DRCT."""
+    """The whole network; its groups determine whether it is HAT or DRCT."""
 
     mean: Tensor
 
     def __init__(self, model: Any, groups: list[nn.Module], multiple_of: int, reach: int) -> None:
-        """`multiple_of`: images are padded to multiples of it; `reach`: side of the overlapping windows."""
+        """Build the network; images are padded to multiples of `multiple_of`, overlapping windows have the side `reach`."""
         super().__init__()
         self.scale: int = model.upscale
         self.window: int = model.window_size
@@ -148,7 +148,7 @@ class _HybridGroup(nn.Module):
         self.conv = layer.conv
 
     def forward(self, x: Tensor, layout: _Layout) -> Tensor:
-        """x: (1, H * W, C) -> the same shape; the other groups and blocks alike."""
+        """Process `x`, (1, H * W, C) -> the same shape, as in all groups and blocks."""
         skip = x
         for block in self.blocks:
             x = block(x, layout)
@@ -225,7 +225,7 @@ class _OverlappingBlock(nn.Module):
         return x + self.mlp(x)
 
     def _gather_windows(self, x: Tensor, layout: _Layout) -> Tensor:
-        """(1, H * W, h * d) -> (B, M, h * d), zeros outside of the image."""
+        """Gather the overlapping windows: (1, H * W, h * d) -> (B, M, h * d), with zeros outside of the image."""
         padded = _grid(x, layout, self.pad).flatten(0, 2)
         return padded.index_select(0, layout.overlapping).view(-1, self.attention.key_count, x.shape[-1])
 
@@ -234,7 +234,7 @@ class _Attention(nn.Module):
     """softmax(q k' + bias + mask) v for every head, and the output projection."""
 
     def __init__(self, fused: FusedWindowAttention | FusedOverlappingAttention, index: Tensor) -> None:
-        """`index`: (N, M), the entry of the bias table for each pair of positions."""
+        """Build the module; `index` (N, M) is the entry of the bias table for each pair of positions."""
         super().__init__()
         self.heads, self.proj = fused.heads, fused.proj
         self.width: int = fused.proj.in_features
@@ -269,7 +269,7 @@ class _Attention(nn.Module):
         return self.proj(out.transpose(1, 2).reshape(-1, self.positions, self.width))
 
     def in_windows(self, x: Tensor, layout: _Layout, window: int, shift: int) -> Tensor:
-        """x: (1, H * W, C) -> the same shape; self-attention within windows, shifted by `shift` pixels."""
+        """Compute self-attention within windows that are shifted by `shift` pixels: (1, H * W, C) -> the same shape."""
         windows = _to_windows(x, layout, window, shift)
         features = self(*(linear(windows) for linear in self.qkv), layout.mask if shift else None)
         return _from_windows(features, layout, window, shift)
@@ -309,14 +309,14 @@ def _layout(height: Any, width: Any, window: int, reach: int) -> _Layout:
 
 
 def behind_norm(norm: nn.LayerNorm, linear: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Return weight and bias of `linear` with the affine part of the normalisation before it."""
+    """Return weight and bias of `linear` with the affine part of the preceding normalisation folded in."""
     return (linear.weight * norm.weight).detach(), (linear.bias + linear.weight @ norm.bias).detach()
 
 
 def padded(x: Tensor, axis: int, multiple_of: int) -> Tensor:
     """Pad the end of `axis` by reflection, to a multiple of `multiple_of` and to at least `_SMALLEST`.
 
-    Where the image is too small for a reflection, its first row repeats, as in spandrel.
+    If the image is too small for a reflection, its first row is repeated, as in spandrel.
     """
     length = x.shape[axis]
     target: Any = torch.as_tensor(length).clamp(min=_SMALLEST)  # no `max`: tracing would record this image's value
@@ -325,15 +325,16 @@ def padded(x: Tensor, axis: int, multiple_of: int) -> Tensor:
 
 
 def _grid(x: Tensor, layout: _Layout, pad: int = 0) -> Tensor:
-    """(1, H * W, C) -> (1, H + 2 * pad, W + 2 * pad, C), zero-padded."""
+    """Return a sequence as a zero-padded grid: (1, H * W, C) -> (1, H + 2 * pad, W + 2 * pad, C)."""
     x = x.view(1, layout.height, layout.width, -1)
     return F.pad(x, (0, 0, pad, pad, pad, pad)) if pad else x
 
 
 def _to_windows(x: Tensor, layout: _Layout, window: int, shift: int = 0) -> Tensor:
-    """(1, H * W, C) -> (B, N, C): windows of a grid that begins `shift` pixels above and left of the image.
+    """Partition a sequence into windows: (1, H * W, C) -> (B, N, C).
 
-    The grid ends as far behind the image; `shift` is 0 or half a window.
+    The grid of windows begins `shift` pixels above and left of the image, and ends as far below and right of it. `shift` is 0
+    or half a window.
     """
     down, across = (layout.height + 2 * shift) // window, (layout.width + 2 * shift) // window
     cells = _grid(x, layout, shift).view(down, window, across, window, -1)
@@ -341,7 +342,7 @@ def _to_windows(x: Tensor, layout: _Layout, window: int, shift: int = 0) -> Tens
 
 
 def _from_windows(x: Tensor, layout: _Layout, window: int, shift: int = 0) -> Tensor:
-    """(B, N, C) -> (1, H * W, C), the inverse of `_to_windows`."""
+    """Invert `_to_windows`: (B, N, C) -> (1, H * W, C)."""
     down, across = (layout.height + 2 * shift) // window, (layout.width + 2 * shift) // window
     cells = x.view(down, across, window, window, -1).permute(0, 2, 1, 3, 4)
     grid = cells.reshape(1, down * window, across * window, -1)
@@ -353,10 +354,10 @@ def _from_windows(x: Tensor, layout: _Layout, window: int, shift: int = 0) -> Te
 
 
 def _to_map(x: Tensor, layout: _Layout) -> Tensor:
-    """(1, H * W, C) -> (1, C, H, W)."""
+    """Return a sequence as a feature map: (1, H * W, C) -> (1, C, H, W)."""
     return _grid(x, layout).permute(0, 3, 1, 2)
 
 
 def _to_sequence(x: Tensor) -> Tensor:
-    """(1, C, H, W) -> (1, H * W, C), by the permutation that has a fast path."""
+    """Return a feature map as a sequence, by the permutation with a fast path: (1, C, H, W) -> (1, H * W, C)."""
     return x.flatten(2).unflatten(1, (4, -1)).permute(0, 3, 1, 2).flatten(2)

@@ -1,9 +1,9 @@
-"""Bicubic upscaling inside a network: the base that residual networks add to.
+"""Bicubic upscaling inside a network, to which residual networks add their output.
 
 It runs at the LR size, before the PixelShuffle: cubic convolution (Keys 1981, doi:10.1109/TASSP.1981.1163711) with
-a = -0.75, pixel centres aligned, the border repeated, equal to F.interpolate(mode="bicubic", align_corners=False) to
-rounding. For an integer scale every scale-th pixel has the same weights, so that this is a convolution with
-scale * scale outputs per channel: 20 times as fast on a CPU as F.interpolate, which took a third of EDSR's time in
+a = -0.75, aligned pixel centres and a replicated border. Up to rounding it equals F.interpolate(mode="bicubic",
+align_corners=False). For an integer scale, every scale-th pixel has the same weights, so that it is a convolution with
+scale * scale outputs per channel. This is 20 times as fast on a CPU as F.interpolate, which took a third of EDSR's time in
 OpenVINO and a tenth of a training step.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 
 _A = -0.75
 _REACH = 2
-"""Pixels to each side that a value depends on."""
+"""Number of pixels to each side that a value depends on."""
 
 
 def add_bicubic(residual: Tensor, x: Tensor, scale: int) -> Tensor:
@@ -29,7 +29,7 @@ def add_bicubic(residual: Tensor, x: Tensor, scale: int) -> Tensor:
         scale: Integer scale.
     """
     if torch.compiler.is_exporting() or x.device.type != "cpu":
-        # Export formats have an operator for it; GPUs interpolate fast, and their convolutions have a 10-bit mantissa (TF32).
+        # Export formats have an operator for it. GPUs interpolate fast, and their TF32 convolutions have a 10-bit mantissa.
         return F.interpolate(x, scale_factor=scale, mode="bicubic") + F.pixel_shuffle(residual, scale)
     return F.pixel_shuffle(phases(x, scale).add_(residual), scale)
 
@@ -42,7 +42,7 @@ def phases(x: Tensor, scale: int) -> Tensor:
         scale: Integer scale.
 
     Returns:
-        (N, C * scale * scale, H, W) fp32; F.pixel_shuffle makes the image of it.
+        (N, C * scale * scale, H, W) fp32; F.pixel_shuffle converts it to the image.
     """
     padded = F.pad(x.float(), (_REACH,) * 4, mode="replicate")
     if torch.jit.is_tracing():
@@ -54,7 +54,7 @@ def phases(x: Tensor, scale: int) -> Tensor:
 
 
 def _by_sums(padded: Tensor, scale: int) -> Tensor:
-    """Compute the same as a sum of shifted images, which runtimes that convolve in bf16 leave in fp32."""
+    """Compute the same as a sum of shifted images, which stays in fp32 in runtimes that run convolutions in bf16."""
 
     def along(image: Tensor, axis: int, weights: tuple[float, ...]) -> Tensor:
         total: Tensor | None = None
@@ -81,13 +81,13 @@ def _kernels(channels: int, scale: int) -> Tensor:
 
 
 def _weights(scale: int) -> tuple[tuple[float, ...], ...]:
-    """Return, for each of the `scale` subpixel positions, the weights of its pixel and of two on each side."""
+    """Return the weights of a pixel and of two pixels on each side, for each of the `scale` subpixel positions."""
     centres = [(phase + 0.5) / scale - 0.5 for phase in range(scale)]
     return tuple(tuple(_cubic(abs(centre - at)) for at in range(-_REACH, _REACH + 1)) for centre in centres)
 
 
 def _cubic(t: float) -> float:
-    """Keys' kernel at distance `t` >= 0, equation 4 of the paper."""
+    """Return Keys' kernel at distance `t` >= 0 (equation 4 of the paper)."""
     if t <= 1:
         return (_A + 2) * t**3 - (_A + 3) * t**2 + 1
     return _A * (t**3 - 5 * t**2 + 8 * t - 4) if t < 2 else 0.0

@@ -1,7 +1,7 @@
 """SRVGGNetCompact, the small network of Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833, and its repository).
 
 spandrel has it too, but takes seconds to import, which would delay the first result. Tensor names are the same, so that
-spandrel and other programs load our file, and the same weights give the same result.
+spandrel and other programs can load our files with the same results.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ As in `attention_graph`, data is moved as little as possible. Differences from s
 
 - A shifted window belongs to a grid that begins half a window outside of the image, so that nothing is rolled and only
   keys outside of the image are masked.
-- Attention between channels is two products of the whole image with (C, C) matrices in which other heads are masked:
-  nothing is transposed.
-- Batch normalisations are folded into the convolutions before them, layer normalisations into the linear layers behind
-  them, and the biases of positions are computed once.
+- Attention between channels is computed as two products of the whole image with (C, C) matrices, in which other heads are
+  masked, so that nothing is transposed.
+- Batch normalisations are folded into the preceding convolutions, layer normalisations into the following linear layers, and
+  position biases are computed once.
 
 Legend: P positions of the image (H * W), B windows, N positions in a window, C channels, h heads, d channels of a head.
 """
@@ -28,11 +28,11 @@ from sr_demo.networks.fused_attention import FusedRectangularAttention, fuse_att
 from sr_demo.networks.linear_tail import LinearTail
 
 _LEAST_NORM = 1e-12
-"""Of a channel, as in `torch.nn.functional.normalize`."""
+"""Smallest norm of a channel, as in `torch.nn.functional.normalize`."""
 
 
 def is_supported(model: Any) -> bool:
-    """Return whether `as_graph` can rewrite `model`, spandrel's DAT: in the variants of all published checkpoints."""
+    """Return whether `as_graph` can rewrite `model`, spandrel's DAT; True for the variants of all published checkpoints."""
     attention = model.layers[0].blocks[0].attn
     return (
         model.img_range == 1 and attention.qkv.bias is not None and attention.split_size[0] <= attention.split_size[1]
@@ -40,7 +40,7 @@ def is_supported(model: Any) -> bool:
 
 
 def as_graph(model: Any) -> nn.Module:
-    """Return what `attention_graph.as_graph` does, for spandrel's DAT; `model` is not changed."""
+    """Rewrite spandrel's DAT like `attention_graph.as_graph`; `model` is not changed."""
     model = copy.deepcopy(model).float().eval()
     fuse_attention(model)
     return _Network(model).eval()
@@ -48,7 +48,7 @@ def as_graph(model: Any) -> nn.Module:
 
 @dataclass(frozen=True)
 class _Window:
-    """The shape of windows, and how far above and left of the image their grid begins."""
+    """The shape of windows, and the distances by which their grid begins above and left of the image."""
 
     height: int
     width: int
@@ -58,23 +58,23 @@ class _Window:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The size of one image, and what its windows need."""
+    """The size of one image, and the padding and masks of its windows."""
 
     height: Any
     width: Any
     bottom: Any
-    """Rows of zeros below the image, which its windows see."""
+    """Rows of zeros below the image, which count as part of it in attention."""
     right: Any
-    """Columns of zeros beside it."""
+    """Columns of zeros right of the image, likewise."""
     masks: tuple[Tensor, ...] = ()
-    """For shifted windows, wide and high: (B, 1, 1, N), 0 for keys inside the image and its zeros, `MASKED` for others."""
+    """Masks of wide and high shifted windows, (B, 1, 1, N): 0 for keys in the image or its zeros, `MASKED` for others."""
 
     def map(self, x: Tensor) -> Tensor:
-        """(1, P, C) -> (1, C, H, W)."""
+        """Return a sequence as a feature map: (1, P, C) -> (1, C, H, W)."""
         return x.view(1, self.height, self.width, -1).permute(0, 3, 1, 2)
 
     def windows(self, x: Tensor, window: _Window) -> Tensor:
-        """(1, P, C) -> (B, N, C)."""
+        """Partition a sequence into windows: (1, P, C) -> (B, N, C)."""
         above, beside = window.above, window.beside
         x = x.view(1, self.height, self.width, -1)
         x = F.pad(x, (0, 0, beside, self.right + beside, above, self.bottom + above))
@@ -82,7 +82,7 @@ class _Layout:
         return cells.permute(0, 2, 1, 3, 4).flatten(0, 1).flatten(1, 2)
 
     def image(self, x: Tensor, window: _Window) -> Tensor:
-        """(B, N, C) -> (1, P, C), the inverse of `windows`."""
+        """Invert `windows`: (B, N, C) -> (1, P, C)."""
         down, across, above, beside = self._down(window), self._across(window), window.above, window.beside
         cells = x.view(down, across, window.height, window.width, -1).permute(0, 2, 1, 3, 4)
         grid = cells.reshape(1, down * window.height, across * window.width, -1)
@@ -124,7 +124,7 @@ class _Network(nn.Module):
 
 
 class _Group(nn.Module):
-    """Blocks that attend within windows and between channels in turn, a convolution, and a skip connection."""
+    """Blocks with attention within windows and between channels in alternation, a convolution, and a skip connection."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class _Group(nn.Module):
         self.conv = layer.conv
 
     def forward(self, x: Tensor, layout: _Layout) -> Tensor:
-        """x: (1, P, C) -> the same shape; all modules below alike."""
+        """Process `x`, (1, P, C) -> the same shape, as in all modules below."""
         skip = x
         for block in self.blocks:
             x = block(x, layout)
@@ -140,7 +140,7 @@ class _Group(nn.Module):
 
 
 class _Block(nn.Module):
-    """Attention, then a feed-forward network whose second half gates the first."""
+    """Attention, then a feed-forward network whose second half of channels gates the first."""
 
     def __init__(self, block: Any) -> None:
         super().__init__()
@@ -161,10 +161,17 @@ class _Block(nn.Module):
 
 
 class _Joined(nn.Module):
-    """Attention and a convolution of its values, each weighed by what the other holds, and the output projection."""
+    """Attention and a convolution of its values, each weighted by a function of the other, and the output projection."""
 
     def __init__(self, attention: Any, norm: nn.LayerNorm, *, by_channel: bool) -> None:
-        """`by_channel`: the convolution weighs the channels of the attention, which weighs its positions; else reversed."""
+        """Build the module.
+
+        Args:
+            attention: spandrel's module.
+            norm: The normalisation before it.
+            by_channel: Whether the convolution weights the channels of the attention, which weights the positions of the
+                convolution; otherwise the roles are reversed.
+        """
         super().__init__()
         self.by_channel, self.channels, self.epsilon = by_channel, attention.proj.in_features, norm.eps
         conv, batch, _ = attention.dwconv
@@ -176,11 +183,11 @@ class _Joined(nn.Module):
         self.proj = attention.proj
 
     def normed(self, x: Tensor) -> Tensor:
-        """Normalise each position; the affine part is in the linear layers behind."""
+        """Normalise each position; the affine part is folded into the following linear layers."""
         return F.layer_norm(x, (self.channels,), eps=self.epsilon)
 
     def join(self, attended: Tensor, values: Tensor, layout: _Layout) -> Tensor:
-        """Combine both and project: `attended` and `values` (1, P, C)."""
+        """Combine the attention with the convolution of `values` and project; both arguments are (1, P, C)."""
         convolved = _to_sequence(F.gelu(self.conv(layout.map(values))))
         for_channels, for_positions = (convolved, attended) if self.by_channel else (attended, convolved)
         mean = for_channels.mean(1, keepdim=True)
@@ -192,7 +199,7 @@ class _Joined(nn.Module):
 
 
 class _WindowAttention(_Joined):
-    """Attention within windows: wide ones for half of the channels, high ones for the others."""
+    """Attention within wide windows for half of the channels, and within high windows for the others."""
 
     def __init__(self, attention: Any, norm: nn.LayerNorm) -> None:
         super().__init__(attention, norm, by_channel=True)
@@ -217,7 +224,7 @@ class _Branch(nn.Module):
     """Window attention for half of the channels."""
 
     def __init__(self, qkv: nn.Linear, attention: FusedRectangularAttention, window: _Window, side: int) -> None:
-        """`side`: 0 for wide windows, 1 for high ones."""
+        """Build the branch; `side` is 0 for wide windows, 1 for high ones."""
         super().__init__()
         self.side = side
         self.heads, self.window, self.width = attention.heads, window, qkv.out_features // 3
@@ -227,7 +234,7 @@ class _Branch(nn.Module):
         self.qkv, self.bias = qkv, nn.Parameter(attention.bias, requires_grad=False)
 
     def forward(self, x: Tensor, layout: _Layout) -> tuple[Tensor, Tensor]:
-        """x: (1, P, C), normalised -> the result and the values, both (1, P, C / 2)."""
+        """Return the result and the values, both (1, P, C / 2), for the normalised `x` (1, P, C)."""
         qkv, positions = self.qkv(x), self.window.height * self.window.width
         windows = layout.windows(qkv, self.window).view(-1, positions, 3, self.heads, self.width // self.heads)
         queries, keys, values = windows.permute(2, 0, 3, 1, 4)
@@ -262,7 +269,7 @@ class _ChannelAttention(_Joined):
 
 
 def _layout(height: Any, width: Any, split: tuple[int, int]) -> _Layout:
-    """Return the layout for one image size; `split`: the shorter and the longer side of the windows."""
+    """Return the layout for one image size; `split` has the shorter and the longer side of the windows."""
     short, long = split
     bottom, right = ((length + long - 1) // long * long - length for length in (height, width))
     layout = _Layout(height, width, bottom, right)
@@ -274,10 +281,10 @@ def _layout(height: Any, width: Any, split: tuple[int, int]) -> _Layout:
 
 
 def _to_sequence(x: Tensor) -> Tensor:
-    """(1, C, H, W) -> (1, P, C)."""
+    """Return a feature map as a sequence: (1, C, H, W) -> (1, P, C)."""
     return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def _linear(conv: nn.Conv2d) -> nn.Linear:
-    """Return the linear layer that a 1 x 1 convolution is at each position."""
+    """Return a 1 x 1 convolution as a linear layer."""
     return linear_of(conv.weight.flatten(1), conv.bias)

@@ -29,7 +29,7 @@ class Residual(nn.Module):
         )  # fmt: skip
 
     def forward(self, features: Tensor) -> Tensor:
-        """Add to `features` what the convolutions make of them."""
+        """Return `features` plus the convolutions of them."""
         return features + self.body(features)
 
 
@@ -45,7 +45,7 @@ class Encoder(nn.Module):
             nn.Conv2d(2 * c, c // 2, 1), nn.Flatten(),
         )  # fmt: skip
         self.head = nn.Linear(c // 2 * 49, 2 * latent)
-        # Little noise at first: with a standard deviation of 1 the decoder would begin by learning to ignore the latent.
+        # Little noise at first: with a standard deviation of 1, the decoder would first learn to ignore the latent.
         nn.init.constant_(self.head.bias[latent:], -4.0)
 
     def forward(self, lr: Tensor) -> tuple[Tensor, Tensor]:
@@ -76,20 +76,20 @@ class Decoder(nn.Module):
 class CPPN(nn.Module):
     """Intensity as a function of latent, x, y and the distance r from the centre.
 
-    Stanley 2007, doi:10.1007/s10710-007-9028-8. For one digit the whole is a small plain network of x, y, r. The latent
-    changes all of the first and the last layer of that network (a hypernetwork, arXiv 1609.09106), and scales and shifts
-    the units of those between (FiLM, arXiv 1709.07871).
+    Stanley 2007, doi:10.1007/s10710-007-9028-8. For one digit, it is a small plain network of x, y, r. The latent changes all
+    weights of the first and the last layer of this network (a hypernetwork, arXiv 1609.09106), and scales and shifts the
+    units of the layers between them (FiLM, arXiv 1709.07871).
     """
 
     def __init__(self, latent: int, width: int, layers: int, waves: int, trunk: int) -> None:
-        """Build it.
+        """Build the network.
 
         Args:
-            latent: Z.
+            latent: Number of latent values, Z.
             width: Units in each hidden layer.
             layers: Number of hidden layers.
             waves: Sines and cosines of 1..`waves` periods per axis.
-            trunk: Units of the layer that the latent's changes to all others are computed from.
+            trunk: Units of the layer from which the changes of all other layers are computed.
         """
         super().__init__()
         self.waves = waves
@@ -103,12 +103,12 @@ class CPPN(nn.Module):
 
     @property
     def last(self) -> Tensor:
-        """Weight of the last layer, before the latent changes it."""
+        """Weight of the last layer before the changes by the latent."""
         weight, _ = self.layers[-1].parameters()
         return weight
 
     def features(self, points: Tensor) -> Tensor:
-        """(..., 2) coordinates x, y -> (..., F)."""
+        """Compute the input features of points: coordinates x, y (..., 2) -> (..., F)."""
         x, y = points[..., :1], points[..., 1:]
         steps = math.pi * torch.arange(1, self.waves + 1, device=points.device, dtype=points.dtype)
         radius = (x * x + y * y).sqrt()
@@ -123,7 +123,7 @@ class CPPN(nn.Module):
         return h.squeeze(2)
 
     def plain(self, latent: Tensor) -> list[Layer]:
-        """Return the plain networks of N digits: their layers, SiLU between them, none after the last.
+        """Return the plain networks of N digits as layers, with SiLU between them but not after the last.
 
         Args:
             latent: (N, Z).
@@ -147,7 +147,7 @@ class Coder(nn.Module):
     """An encoder and a decoder (`drawer`), with a typical latent of each class."""
 
     typical: Tensor
-    """(10, Z): latents of ten training digits, 0 to 9, each the nearest to its class's mean; filled after training."""
+    """(10, Z): latents of ten training digits, 0 to 9, each the nearest to the mean of its class; set after training."""
 
     def __init__(self, latent: int, encoder: nn.Module, drawer: nn.Module) -> None:
         super().__init__()

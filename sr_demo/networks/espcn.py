@@ -1,7 +1,7 @@
 """ESPCN (Shi et al., CVPR 2016, arXiv 1609.05158): three convolutions at the LR size and the first PixelShuffle.
 
-Three differences to the paper: RGB instead of luma, as for all networks here; ReLU instead of tanh; the result is added
-to bicubic upscaling. After 2,500 iterations on our photos the last two are worth 1.2 dB.
+Three differences from the paper: RGB instead of luma, as in all our networks; ReLU instead of tanh; the result is added to
+bicubic upscaling. After 2,500 iterations on our photos, the last two gain 1.2 dB.
 """
 
 from __future__ import annotations

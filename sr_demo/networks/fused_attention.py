@@ -1,9 +1,9 @@
 """Window attention of spandrel's HAT, SwinIR, DRCT and DAT on torch's fused scaled-dot-product attention.
 
-Same weights, same result (to rounding): softmax, bias and products run in one kernel instead of five passes over
-memory. A shift mask has few distinct values: one for inner windows, one each for the right border, the lower border and
-the corner. Windows with the same mask share one bias and one call. spandrel computes the mask for every image, and in
-some networks for every layer, which took a tenth of the time; here it is cached by the shape of the image.
+The weights are the same, and the result is the same up to rounding: softmax, bias and products run in one kernel instead of
+five passes over memory. There are few distinct shift masks: one for inner windows, one each for the right border, the lower
+border and the corner. Windows with the same mask share one bias and one call. spandrel computes the mask for every image, and
+in some networks for every layer, which took a tenth of the time; here it is cached by the shape of the image.
 
 Legend: B windows (of all images), N positions in a window, M positions in its overlapping neighbourhood, C channels,
 h heads, d = C / h.
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _CACHED_SHAPES = 32
-"""Image shapes whose masks are cached, tens of kB each: the tiles of one image have at most nine shapes."""
+"""Number of image shapes whose masks are cached, tens of kB each; the tiles of one image have at most nine shapes."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class MaskGroup:
 
     windows: tuple[slice, ...]
     mask: Tensor | None
-    """(N, N), or None where nothing is masked."""
+    """(N, N), or None if nothing is masked."""
 
 
 class ShiftMasks:
@@ -39,24 +39,24 @@ class ShiftMasks:
     def __init__(self) -> None:
         self.regions = lru_cache(_CACHED_SHAPES)(regions)
         self.groups = lru_cache(_CACHED_SHAPES)(_groups)
-        """Cached by the identity of the tensor that `regions` returned, so both caches have the same size."""
+        """Cached by the identity of the tensor that `regions` returned, so that both caches need the same size."""
 
     def replace(self, module: Any) -> None:
-        """Let `module`, which computes masks for its attention, return `regions` instead."""
+        """Patch `module`, which computes masks for its attention, to return `regions` instead."""
         original: Callable[..., Tensor] = module.calculate_mask
 
         def calculate_mask(size: tuple[int, int], *rest: Any, **named: Any) -> Tensor:
-            if _is_exporting():  # an exported graph takes images of any shape: it must compute the mask
+            if _is_exporting():  # an exported graph accepts images of any shape, so that it must compute the mask
                 return original(size, *rest, **named)
             return self.regions(*size, module.window_size, module.shift_size, next(module.parameters()).device)
 
         module.calculate_mask = calculate_mask
-        if getattr(module, "attn_mask", None) is not None:  # for the input resolution of the constructor
+        if getattr(module, "attn_mask", None) is not None:  # the mask for the input resolution of the constructor
             height, width = module.input_resolution
             module.attn_mask = regions(height, width, module.window_size, module.shift_size)
 
     def replace_both(self, module: Any) -> None:
-        """The same for DAT's attention, which has wide and high windows, and computes the masks of both."""
+        """Patch DAT's attention like `replace`; it has wide and high windows and computes the masks of both."""
         original: Callable[..., tuple[Tensor, Tensor]] = module.calculate_mask
         window, shift = tuple(module.split_size), tuple(module.shift_size)
 
@@ -70,7 +70,7 @@ class ShiftMasks:
             )
 
         module.calculate_mask = calculate_mask
-        module.patches_resolution = 0  # no image has the size for which it holds masks of its own
+        module.patches_resolution = 0  # matches no image, so that the module's stored masks are never used
 
 
 def regions(
@@ -79,14 +79,14 @@ def regions(
 ) -> Tensor:  # fmt: skip
     """Return which of nine parts of the image each position belongs to after the cyclic shift.
 
-    Positions of one window attend to each other where they belong to the same part.
+    Positions of one window attend to each other if they belong to the same part.
 
     Args:
         height: Multiple of the windows' height.
         width: Multiple of the windows' width.
         window: Side of the windows, or their height and width.
-        shift: Cyclic shift in pixels, or that of rows and that of columns.
-        device: Where the result lies.
+        shift: Cyclic shift in pixels, or the shifts of rows and of columns.
+        device: Device of the result.
 
     Returns:
         (windows, N) uint8.
@@ -97,7 +97,7 @@ def regions(
     def along(length: int, window: int, shift: int) -> Tensor:
         part = torch.zeros(length, dtype=torch.uint8, device=device)
         part[-window:] = 1
-        part[-shift:] = 2  # everything where shift is 0
+        part[-shift:] = 2  # all positions if the shift is 0
         return part
 
     parts = 3 * along(height, window[0], shift[0])[:, None] + along(width, window[1], shift[1])[None, :]
@@ -143,7 +143,7 @@ def _slices(numbers: list[int]) -> tuple[slice, ...]:
 def fuse_attention(model: nn.Module) -> int:
     """Replace the attention modules of spandrel's HAT, SwinIR, DRCT and DAT inside `model`, in place.
 
-    Other architectures are left as they are. For inference only: biases are computed once and cached.
+    Other architectures are not changed. For inference only, since biases are computed once and cached.
 
     Returns:
         The number of replaced modules.
@@ -179,22 +179,22 @@ def fuse_attention(model: nn.Module) -> int:
 def _attend(
     q: Tensor, k: Tensor, v: Tensor, bias: Tensor, mask: Tensor | None, masks: ShiftMasks, scale: float
 ) -> Tensor:
-    """Attend within windows; of shifted ones, those with the same mask together.
+    """Compute attention within windows; shifted windows with the same mask are processed together.
 
     Args:
         q: (B, h, N, d).
         k: (B, h, N, d).
         v: (B, h, N, d).
         bias: (1, h, N, N).
-        mask: As for `FusedWindowAttention.attend`.
-        masks: Of the network.
+        mask: See `FusedWindowAttention.attend`.
+        masks: Shift masks of the network.
         scale: Factor on the products of queries and keys.
 
     Returns:
         (B, N, h, d).
     """
     if mask is None or _is_exporting():
-        # A graph cannot group windows by the values of the mask: each window has its own, for one image.
+        # A graph cannot group windows by the values of their masks, so that each window of the image has its own mask.
         full = bias if mask is None else bias + (_mask(mask) if mask.ndim == 2 else mask).unsqueeze(1).to(q.dtype)
         return F.scaled_dot_product_attention(q, k, v, attn_mask=full, scale=scale).transpose(1, 2)
     groups = masks.groups(mask)
@@ -229,13 +229,13 @@ def _bias(table: Tensor, index: Tensor) -> Tensor:
 def _with_padded_heads(qkv: Any, proj: Any, heads: int) -> tuple[nn.Linear, nn.Linear]:
     """Return `qkv` and `proj` with d rounded up to a multiple of 8.
 
-    The new rows and columns are zero, so the result is the same. With HAT's and SwinIR's d of 30, torch has no fused
-    kernel with a bias on GPUs in bf16 and fp16, and on a CPU it is up to a tenth slower than with 32.
+    The new rows and columns are zero, so that the result is the same. With d = 30 as in HAT and SwinIR, torch has no fused
+    kernel with a bias on GPUs in bf16 and fp16, and is up to a tenth slower on a CPU than with 32.
 
     Args:
         qkv: Linear, C -> 3 h d.
         proj: Linear, h d -> C.
-        heads: h.
+        heads: Number of heads, h.
     """
     inputs, extra = qkv.in_features, -(proj.in_features // heads) % 8
     if not extra:
@@ -268,7 +268,7 @@ class FusedWindowAttention(nn.Module):
         self._bias_cache: Tensor | None = None
 
     def forward(self, x: Tensor, rpi: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x: (B, N, C), rpi: (N, N), mask as for `attend` -> (B, N, C)."""
+        """Compute the attention of all windows; see `attend`."""
         return self.attend(x, rpi, mask)
 
     def attend(self, x: Tensor, rpi: Tensor, mask: Tensor | None) -> Tensor:
@@ -298,7 +298,7 @@ class FusedWindowAttention(nn.Module):
 
 
 class FusedIndexedAttention(FusedWindowAttention):
-    """The same for SwinIR and DRCT, whose modules hold the relative position index themselves."""
+    """Window self-attention of SwinIR and DRCT, whose modules hold the relative position index."""
 
     relative_position_index: Tensor
 
@@ -307,7 +307,7 @@ class FusedIndexedAttention(FusedWindowAttention):
         self.register_buffer("relative_position_index", original.relative_position_index)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        """x: (B, N, C), mask as for `attend` -> (B, N, C)."""
+        """Compute the attention of all windows, with the stored index; see `attend`."""
         return self.attend(x, self.relative_position_index, mask)
 
 
@@ -334,7 +334,7 @@ class FusedRectangularAttention(nn.Module):
             qkv: (3, images, height * width, C).
             height: Multiple of the windows' height.
             width: Multiple of the windows' width.
-            mask: As for `FusedWindowAttention.attend`.
+            mask: See `FusedWindowAttention.attend`.
 
         Returns:
             (images, height, width, C).
@@ -366,14 +366,14 @@ class FusedOverlappingAttention(nn.Module):
         self._bias_cache: Tensor | None = None
 
     def forward(self, x: Tensor, x_size: tuple[int, int], rpi: Tensor) -> Tensor:
-        """x: (images, H * W, C) with H and W multiples of the window, rpi: (N, M) -> the same shape as x."""
+        """Compute the attention for x (images, H * W, C), H and W multiples of the window, and rpi (N, M); shape of x."""
         height, width = x_size
         count, channels = len(x), self.proj.in_features
         side, down, across = self.window, height // self.window, width // self.window
         qkv = self.qkv(self.norm1(x)).view(count, height, width, 3 * channels)
         q = qkv[..., :channels].reshape(count, down, side, across, side, self.heads, -1)
         q = q.permute(0, 1, 3, 5, 2, 4, 6).reshape(count * down * across, self.heads, side * side, -1)
-        # Channels stay innermost, so that each window is copied once, in long contiguous runs.
+        # Channels stay the innermost axis, so that each window is copied once, in long contiguous runs.
         pad = (self.reach - side) // 2
         neighbourhoods = F.pad(qkv[..., channels:], (0, 0, pad, pad, pad, pad)).unfold(1, self.reach, side)
         neighbourhoods = neighbourhoods.unfold(2, self.reach, side).permute(0, 1, 2, 4, 5, 3)

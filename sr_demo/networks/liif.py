@@ -1,11 +1,10 @@
 """LIIF (Chen et al. 2021, arXiv 2012.09161): an image as a local implicit function, for upscaling by any factor.
 
-Each LR pixel has a feature vector, and an MLP of this vector, the position inside the pixel and the size of an SR pixel
-gives the colour. The MLP's first layer reads 3 x 3 neighbouring vectors; that part is a convolution on the LR grid,
-computed once per LR pixel instead of once per SR pixel. In parallel runs a continuous PixelShuffle (the idea of
-Meta-SR, Hu et al. 2019, arXiv 1903.00875): 4 x 4 values per LR pixel, weighted by a function of the position. It is
-initialised as cubic interpolation through the 4 x 4 points of EDSR's own PixelShuffle, so that at 4x the untrained
-network equals EDSR.
+Each LR pixel has a feature vector. An MLP of this vector, the position inside the pixel and the size of an SR pixel gives the
+colour. The MLP's first layer reads 3 x 3 neighbouring vectors; this part is a convolution on the LR grid, computed once per
+LR pixel instead of once per SR pixel. In parallel, a continuous PixelShuffle (the idea of Meta-SR, Hu et al. 2019, arXiv
+1903.00875) weights 4 x 4 values per LR pixel by a function of the position. It is initialised as cubic interpolation through
+the 4 x 4 points of EDSR's PixelShuffle, so that the untrained network equals EDSR at 4x.
 
 Legend: N images of h x w LR pixels, H x W SR pixels, Q points, C features. Places are in LR pixels from the upper left
 corner of the image; cell = side of an SR pixel in LR pixels, 1 / scale.
@@ -25,7 +24,7 @@ NODES = (-0.75, -0.25, 0.25, 0.75)
 """Positions of the four values per axis of a PixelShuffle by 4: -1 is one edge of the LR pixel, 1 the other."""
 _DEFAULT_SCALE = 4
 POINTS = 8192
-"""SR pixels per evaluation: their activations then fit the processor's cache."""
+"""SR pixels per evaluation; their activations fit into the processor's cache."""
 
 
 class Axis(NamedTuple):
@@ -54,7 +53,7 @@ class Kernel(nn.Module):
         nn.init.zeros_(last.bias)
 
     def forward(self, place: Tensor, cell: Tensor) -> Tensor:
-        """`place` (...) in [-1, 1] and `cell` (...) -> weights (..., 4), in fp32."""
+        """Return the weights (..., 4) in fp32 for `place` (...) in [-1, 1] and `cell` (...)."""
         with torch.autocast(place.device.type, enabled=False):
             weights: list[Tensor] = []
             for i, node in enumerate(NODES):
@@ -67,7 +66,7 @@ class LIIF(nn.Module):
     """(N, 3, h, w) RGB in [0, 1] -> (N, 3, H, W) of any size, not clamped; 4 times as large if no size is given."""
 
     def __init__(self, blocks: int, features: int, width: int, layers: int) -> None:
-        """`blocks` and `features`: those of EDSR; `width` and `layers`: hidden layers of the local function."""
+        """Build the network: EDSR with `blocks` and `features`, a local function of `layers` hidden layers of `width`."""
         super().__init__()
         self.head = nn.Conv2d(3, features, 3, padding=1)
         self.blocks = nn.Sequential(*(ResidualBlock(features) for _ in range(blocks)))
@@ -89,23 +88,27 @@ class LIIF(nn.Module):
         assert not unexpected and not [name for name in missing if name.split(".")[0] in own]
 
     def encoded(self, lr: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, h, w) -> 4 x 4 colours of each LR pixel (N, 48, h, w), and the first layer's part (N, width, h, w)."""
+        """Encode `lr` (N, 3, h, w).
+
+        Returns:
+            4 x 4 colours of each LR pixel, (N, 48, h, w), and the LR part of the first layer, (N, width, h, w).
+        """
         head = self.head(lr)
         deep = head + self.body_end(self.blocks(head))
         return self.tail(deep), self.first(deep)
 
     def forward(self, lr: Tensor, size: tuple[int, int] | None = None) -> Tensor:
-        """Encode `lr` and evaluate every SR pixel; `size`: height and width of the result."""
+        """Encode `lr` and evaluate every SR pixel of a result with the height and width `size`."""
         height, width = size or (lr.shape[2] * _DEFAULT_SCALE, lr.shape[3] * _DEFAULT_SCALE)
         y, x = along(lr.shape[2], height, lr.device), along(lr.shape[3], width, lr.device)
         return base(lr, (height, width)) + self.added(*self.encoded(lr), y, x)
 
     def added(self, colours: Tensor, codes: Tensor, y: Axis, x: Axis) -> Tensor:
-        """Return what is added to `base` at the SR pixels of some rows and columns, a few rows at a time.
+        """Return the values to add to `base` at the SR pixels of some rows and columns, computed a few rows at a time.
 
         Args:
-            colours: From `encoded`.
-            codes: From `encoded`.
+            colours: First result of `encoded`.
+            codes: Second result of `encoded`.
             y: The rows.
             x: The columns.
 
@@ -115,7 +118,7 @@ class LIIF(nn.Module):
         count, height, width = len(colours), len(y.which), len(x.which)
         out = torch.empty((count, 3, height, width), device=colours.device)
         weights_y, weights_x = self.kernel(y.within, y.cell), self.kernel(x.within, x.cell)
-        # The place is a sum of a part for the row and one for the column, both through the same linear layer.
+        # The linear layer of the place is split into a part for the row and one for the column, which are added.
         zero_y, zero_x = torch.zeros_like(y.within), torch.zeros_like(x.within)
         part_y = self.place(torch.stack([y.within, zero_y, y.cell, zero_y], -1))
         part_x = self.place(torch.stack([zero_x, x.within, zero_x, x.cell], -1))
@@ -151,7 +154,7 @@ class LIIF(nn.Module):
         cell = cells.view(-1, 1, 1).expand_as(within)
         number = torch.arange(count, device=lr.device)[:, None] * (height * width)
         index = (number + whole[..., 0] * width + whole[..., 1]).long()
-        # Embedding lookup in a table of all LR pixels: its gradient is fast, the gradient of indexing is not.
+        # An embedding lookup in a table of all LR pixels, whose gradient is much faster than that of indexing.
         found = F.embedding(index, colours.float().permute(0, 2, 3, 1).reshape(-1, 48)).unflatten(2, (3, 4, 4))
         weights = self.kernel(within, cell)
         out = torch.einsum("nqcij,nqi,nqj->nqc", found, weights[:, :, 0], weights[:, :, 1])
@@ -178,5 +181,5 @@ def along(lr: int, sr: int, device: torch.device) -> Axis:
 
 
 def base(lr: Tensor, size: tuple[int, int]) -> Tensor:
-    """Upscale bicubically, the base of the result: (N, 3, h, w) -> (N, 3, H, W) in fp32."""
+    """Return the bicubic upscaling that the network's output is added to: (N, 3, h, w) -> (N, 3, H, W) in fp32."""
     return F.interpolate(lr.float(), size=size, mode="bicubic", align_corners=False)

@@ -1,7 +1,7 @@
 """The networks of two perceptual measures: LPIPS on AlexNet, DISTS on VGG16.
 
-Both compare features of two images in a network that was trained to classify images. The layers before its classifier are
-written out here, under the names of torchvision's weight files; the classifier is left out.
+Both compare features of two images in a network that was trained for classification. Its layers before the classifier are
+defined here, with the names of torchvision's weight files.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """LPIPS: mean and standard deviation of the training images, for values of -1 to 1."""
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""DISTS: the same for values of 0 to 1."""
+"""DISTS: mean and standard deviation of the training images, for values of 0 to 1."""
 _ALEX = (64, 192, 384, 256, 256)
 _ALEX_ENDS = (1, 4, 7, 9, 11)
 """Layers of `features` that LPIPS compares: the five ReLUs."""
 _VGG = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512)
-"""Channels of its convolutions; 0 where it makes the image smaller."""
+"""Channels of the convolutions of VGG16; 0 for a pooling."""
 _VGG_ENDS = (3, 8, 15, 22, 29)
 _STAGES = (3, 64, 128, 256, 512, 512)
 """Channels that DISTS compares: the image itself, then the ends of five stages."""
@@ -40,7 +40,7 @@ class Lpips(nn.Module):
             layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU()]
         self.features = nn.Sequential(*layers)
         self.heads = nn.ParameterList([nn.Parameter(torch.rand(1, channels, 1, 1)) for channels in _ALEX])
-        """How much each channel counts."""
+        """Weights of the channels."""
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the distance."""
@@ -50,7 +50,7 @@ class Lpips(nn.Module):
         return total
 
     def _maps(self, image: Tensor) -> list[Tensor]:
-        """Return the maps of the five layers, of unit length along the channels at each place."""
+        """Return the feature maps of the five layers, normalised to unit length over the channels at each position."""
         x = (2 * image - 1 - _row(_SHIFT)) / _row(_SCALE)
         maps = _outputs(self.features, x, _ALEX_ENDS)
         return [found / (found.square().sum(dim=1, keepdim=True).sqrt() + 1e-10) for found in maps]
@@ -59,7 +59,7 @@ class Lpips(nn.Module):
 class Dists(nn.Module):
     """DISTS (Ding et al. 2020, arXiv 2004.07728, equations 2 to 6): two (1, 3, H, W) in [0, 1] -> a scalar.
 
-    VGG16 whose poolings are Hann-weighted root mean squares over 3 x 3 pixels.
+    It uses VGG16 with poolings that are Hann-weighted root mean squares over 3 x 3 pixels.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Dists(nn.Module):
             inputs = channels or inputs
         self.features = nn.Sequential(*layers)
         self.alpha, self.beta = (nn.Parameter(torch.rand(1, sum(_STAGES), 1, 1)) for _ in range(2))
-        """How much mean and structure of each channel count."""
+        """Weights of mean and structure of each channel."""
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the distance."""
@@ -92,7 +92,7 @@ class Dists(nn.Module):
 
 
 class _Pooling(nn.Module):
-    """Halves an image: the root of the Hann-weighted mean of squares."""
+    """Pooling by 2: the root of the Hann-weighted mean of squares."""
 
     def forward(self, x: Tensor) -> Tensor:
         line = torch.tensor([0.25, 0.5, 0.25])

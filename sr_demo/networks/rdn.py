@@ -1,8 +1,8 @@
 """Residual Dense Network (Zhang et al., CVPR 2018, arXiv 1802.08797) with a single PixelShuffle.
 
-The paper's letters: D residual dense blocks, C convolutions in each, G channels added by each convolution (growth), G0
-channels between the blocks. Two differences, both for speed and fast convergence: the upscaling is one convolution and
-one PixelShuffle, and the result is added to bicubic upscaling (global residual learning in pixel space).
+Legend of the paper: D residual dense blocks, C convolutions in each, G channels added by each convolution (growth), G0
+channels between the blocks. There are two differences from the paper, for speed and fast convergence: the upscaling is one
+convolution and one PixelShuffle, and the result is added to bicubic upscaling (global residual learning in pixel space).
 """
 
 from __future__ import annotations

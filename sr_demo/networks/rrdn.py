@@ -1,8 +1,8 @@
-"""RRDN: residual-in-residual dense blocks, few of them, and one PixelShuffle.
+"""RRDN: a few residual-in-residual dense blocks and one PixelShuffle.
 
-After ESRGAN (Wang et al. 2018, arXiv 1809.00219). Each block has three dense blocks, each dense block a few
-convolutions that read all previous outputs; residuals are scaled by 0.2, as in the paper. Convolutions run at the LR
-size; the result is added to bicubic upscaling.
+Based on ESRGAN (Wang et al. 2018, arXiv 1809.00219). Each block has three dense blocks, and each dense block has a few
+convolutions that read all previous outputs; residuals are scaled by 0.2, as in the paper. Convolutions run at the LR size;
+the result is added to bicubic upscaling.
 """
 
 from __future__ import annotations

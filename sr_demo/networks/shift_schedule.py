@@ -1,7 +1,7 @@
 """Noise schedule of residual-shift diffusion (ResShift, Yue et al. 2023, arXiv 2307.12348).
 
 Legend: x0 = HR; y = initial estimate, both in [0, 1]; t = level (the paper's timestep), 0 (x0) to T (y plus noise);
-eta = how far x is shifted towards y; kappa = standard deviation of the noise at level T.
+eta = share of the shift of x towards y; kappa = standard deviation of the noise at level T.
 
     x_t = x0 + eta_t (y - x0) + kappa sqrt(eta_t) N(0, 1)        (equation 2)
 """
@@ -35,7 +35,7 @@ class Schedule:
     least: float = 0.01
     """Standard deviation of the noise at level 1."""
     power: float = 0.7
-    """Exponent p of the paper; below 1 the shift grows fast at first. The paper uses 0.3 with another kappa."""
+    """Exponent p of the paper; below 1, the shift grows fast at first. The paper uses 0.3 with another kappa."""
 
     def eta(self, level: int) -> float:
         """Return the shift at `level`, 0..1: 0 at level 0, (least / kappa)^2 at level 1, 1 at the last level."""
@@ -52,8 +52,8 @@ class Schedule:
     def steps(self, count: int) -> tuple[Step, ...]:
         """Return `count` steps (1..levels) from the last level to 0, evenly spread over the levels.
 
-        Each step draws from the distribution of x at the lower level given x and x0 (equation 7 of the paper). Levels
-        in between may be skipped because the process depends on eta alone.
+        Each step samples from the distribution of x at the lower level given x and x0 (equation 7 of the paper). Levels
+        between them may be skipped, because the process depends on eta alone.
         """
         levels = [int(self.levels * i / count + 0.5) for i in range(count, -1, -1)]
         return tuple(self._step(level, below) for level, below in pairwise(levels))

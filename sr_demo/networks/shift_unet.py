@@ -1,8 +1,8 @@
 """A small U-Net for residual-shift diffusion in pixel space, convolutions only, on the LR grid.
 
-Without attention and without normalisation over the image each output has a bounded receptive field, so that tiles give
-what the whole image gives. 4 x 4 pixels are unshuffled into channels (as in UPSR, Qiu et al. 2025),
-which makes a step as cheap as a network at the LR size.
+Without attention and without normalisation over the image, each output has a bounded receptive field, so that tiles give the
+result of the whole image. 4 x 4 pixels are unshuffled into channels (as in UPSR, Qiu et al. 2025), so that a step is as cheap
+as a network at the LR size.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sr_demo.networks.shift_schedule import Schedule
 
 MULTIPLE = 4
-"""Tiles begin on multiples of this many LR pixels: two levels of downsampling by 2."""
+"""Tiles begin on multiples of this many LR pixels, because of two levels of downsampling by 2."""
 _EMBEDDING = 64
 
 
@@ -32,7 +32,7 @@ class Block(nn.Module):
             self.conv2.weight.mul_(0.3)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
-        """Apply the block; `time`: (N, _EMBEDDING), the embedded noise level."""
+        """Apply the block; `time` (N, _EMBEDDING) is the embedded noise level."""
         scale, shift = self.film(time)[:, :, None, None].chunk(2, dim=1)
         return x + self.conv2(F.silu(self.conv1(x) * (1 + scale) + shift))
 
@@ -40,9 +40,9 @@ class Block(nn.Module):
 class ShiftUNet(nn.Module):
     """Estimates HR from the noisy state of the chain, the initial estimate and LR.
 
-    `spread` is the typical standard deviation of (HR - start) in [0, 1]. With it, inputs and outputs of the
-    convolutions have about unit variance at every level (preconditioning as in Karras et al. 2022, arXiv 2206.00364):
-    the optimal linear combination of x and y needs not be learned, and training starts near it.
+    `spread` is the typical standard deviation of (HR - start) in [0, 1]. It scales inputs and outputs of the convolutions to
+    about unit variance at every level (preconditioning as in Karras et al. 2022, arXiv 2206.00364). The optimal linear
+    combination of x and y therefore need not be learned, and training starts near it.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ShiftUNet(nn.Module):
         keep = (signal * self.spread / total.square()).view(-1, 1, 1, 1)
         add = (self.spread * noise / total).view(-1, 1, 1, 1)
         shift_from_start = shifted - start
-        # In fp32, not in the reduced precision of the convolutions: this is the image itself.
+        # Added in fp32 rather than in the precision of the convolutions, since this is the image itself.
         residual = self._network(shift_from_start / total.view(-1, 1, 1, 1), start, lr, noise)
         return start + keep * shift_from_start + add * residual.float()
 
@@ -101,7 +101,7 @@ class ShiftUNet(nn.Module):
 
     def _network(self, shift_from_start: Tensor, start: Tensor, lr: Tensor, noise: Tensor) -> Tensor:
         height, width = lr.shape[2:]
-        # The network receives the difference of `start` to nearest-neighbour upscaling, scaled to about unit size.
+        # The network receives the difference of `start` to nearest-neighbour upscaling, scaled to about unit variance.
         colour = F.interpolate(lr, scale_factor=self.scale, mode="nearest")
         parts = (
             F.pixel_unshuffle(shift_from_start, self.scale),

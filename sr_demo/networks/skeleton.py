@@ -1,7 +1,7 @@
 """The common structure of EDSR, SRResNet and RRDN.
 
-They differ in their blocks only, so that comparing them compares blocks. All convolutions run at the LR size: one
-before the blocks, one after them inside the long skip connection, and one in front of the single PixelShuffle.
+They differ only in their blocks, so that a comparison of the networks compares the blocks. All convolutions run at the LR
+size: one before the blocks, one after them inside the long skip connection, and one before the single PixelShuffle.
 """
 
 from __future__ import annotations

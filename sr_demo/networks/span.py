@@ -1,6 +1,6 @@
 """SPAN, a convolutional network whose attention has no parameters (Wan et al. 2024, arXiv 2311.12770).
 
-spandrel has it in its form for training, with three convolutions and a shortcut in place of each that are merged again
+spandrel implements the form for training, in which three convolutions and a shortcut replace each convolution and are merged
 before every image. This is the merged form, in which some checkpoints are published.
 """
 
@@ -41,7 +41,7 @@ class SPAN(nn.Module):
 
 
 class Block(nn.Module):
-    """Three convolutions; the last one's result weighs itself, by its distance from zero."""
+    """Three convolutions; the result of the last one is weighted by its own values (attention without parameters)."""
 
     def __init__(self, features: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class Block(nn.Module):
         self.c3_r = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x: (N, C, H, W) -> the result, and the activated result of the first convolution, of the same shape."""
+        """Return the result, and the activated result of the first convolution; both have the shape of `x` (N, C, H, W)."""
         inner = F.silu(self.c1_r(x))
         out = self.c3_r(F.silu(self.c2_r(inner)))
         return (out + x) * (torch.sigmoid(out) - 0.5), inner

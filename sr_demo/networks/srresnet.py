@@ -1,8 +1,8 @@
 """SRResNet (Ledig et al., CVPR 2017, arXiv 1609.04802) without batch normalisation, in two variants.
 
-`residual=False` is the plain baseline: the network outputs the image itself. With `residual=True` its output is added
-to bicubic upscaling. Batch normalisation brings artefacts and costs time (EDSR, arXiv 1707.02921; ESRGAN, arXiv
-1809.00219); the upscaling is one convolution and one PixelShuffle at the LR size.
+`residual=False` is the plain baseline: the network outputs the image itself. With `residual=True`, its output is added to
+bicubic upscaling. Batch normalisation is left out, since it causes artefacts and takes time (EDSR, arXiv 1707.02921; ESRGAN,
+arXiv 1809.00219). The upscaling is one convolution and one PixelShuffle at the LR size.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""A user's own model file: checked, tried out on a small image, and opened as an approach like every other."""
+"""Users' own model files: checks, a trial on a small image, and opening as an approach like any other."""

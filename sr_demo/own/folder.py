@@ -1,4 +1,4 @@
-"""The folder of models that the operator of a server offers to every visitor: `SR_DEMO_MODELS`."""
+"""The folder of models that the operator of a server provides for every visitor: `SR_DEMO_MODELS`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VARIABLE = "SR_DEMO_MODELS"
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Path | None:
-    """Return the folder that the environment names; None where it names none. Raises BadInput where it is no folder."""
+    """Return the folder that the environment names; None if it names none. Raises BadInput if it is not a folder."""
     name = (os.environ if environ is None else environ).get(VARIABLE, "").strip()
     if not name:
         return None
@@ -29,14 +29,14 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Path | None:
 
 
 def approaches(folder: Path | None, max_bytes: int = MAX_BYTES) -> list[Approach]:
-    """Return an approach for each model file in `folder`, by name; a file that cannot be used is one line of the log.
+    """Return an approach for each model file in `folder`, sorted by name; unusable files are logged and skipped.
 
-    A new file is tried out in a process of its own, which takes seconds; what was found out is kept. Networks are loaded
-    when they are used.
+    A new file is tried out in a separate process, which takes seconds; the findings are cached. Networks are loaded when they
+    are used.
 
     Args:
-        folder: where the files lie; None for no folder.
-        max_bytes: largest file that is accepted.
+        folder: Folder of the files; None for no folder.
+        max_bytes: Largest file that is accepted.
     """
     if folder is None:
         return []

@@ -1,4 +1,4 @@
-"""Counts the bytes of the tensors that live at once while a network runs."""
+"""Counter of the bytes of all tensors that exist at the same time while a network runs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch.utils._pytree import tree_leaves
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts, within its block, what every operation allocates until it is freed. Weights do not count."""
+    """Context manager that counts the bytes that operations allocate until these are freed. Weights do not count."""
 
     def __init__(self) -> None:
         super().__init__()
         self.peak = 0
-        """Most bytes that lived at once."""
+        """Largest number of bytes at the same time."""
         self._bytes = 0
         self._held: dict[int, int] = {}
-        """Tensors by the address of their memory, which views share."""
+        """Number of tensors by the address of their memory, which views share."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Run an operation and count what it returns in new memory."""
+        """Run an operation and count the results in newly allocated memory."""
         given = {_address(value) for value in tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor)}
         result = func(*args, **(kwargs or {}))
         for value in tree_leaves(result):

@@ -1,4 +1,4 @@
-"""Checks of a model file before anything reads it: suffix, size, and what its first bytes say it is."""
+"""Checks of a model file before a library reads it: suffix, size, and the format by its first bytes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sr_demo.system import memory
 
 SUFFIXES = (".safetensors", ".pth", ".onnx")
 MAX_BYTES = 2**30
-"""Largest model file by default; the page's limit is a setting."""
+"""Default limit for the size of a model file; the page's limit is a setting."""
 _COPIES = 3
-"""Times the size of a file that opening takes: the file, the network in fp32, and room to run it."""
+"""Memory for opening a file, as a multiple of its size: the file, the network in fp32, and room to run it."""
 _PROGRAMS = {".pt", ".ckpt", ".pkl", ".pickle", ".bin", ".pt2", ".jit", ".ptl"}
 _LONGEST_HEADER = 100_000_000
-"""What safetensors itself accepts."""
+"""Largest header that safetensors accepts, in bytes."""
 _TEXT = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\n\r")
 
 
 def check(path: Path, max_bytes: int = MAX_BYTES) -> None:
-    """Raise BadInput or OutOfMemory where `path` is no model file that can be opened, with the reason and what to do."""
+    """Raise BadInput or OutOfMemory, with the reason and a remedy, if `path` is not a model file that can be opened."""
     name, suffix = shown(path.name), path.suffix.lower()
     if not path.is_file():
         raise BadInput(f"There is no model file {name} at that place.")
@@ -49,5 +49,5 @@ def _header_bytes(head: bytes) -> int:
 
 
 def public_name(stem: str) -> str:
-    """Return the stem of a file as the name of a checkpoint: letters, digits, dots and dashes, others as `_`."""
+    """Return the stem of a file as the name of a checkpoint: letters, digits, dots, dashes, and `_` for others."""
     return "".join(c if c.isalnum() or c in "-._" else "_" for c in stem)[:60] or "model"

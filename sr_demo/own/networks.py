@@ -1,4 +1,4 @@
-"""The network in a user's file of weights, and the loader that every approach of a user's file has."""
+"""Reading of the network in a user's weight file, and the loader of its approach."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from sr_demo.spec import Request, Upscaler
 Kind = Literal["ours", "liif", "spandrel", "onnx"]
 Mode = Literal["autocast", "convert"]
 _LARGEST_MINIMUM = 128
-"""Networks that take only larger images than this are made for one kind of image, such as faces."""
+"""Networks whose smallest input is larger than this are for one kind of image, such as faces, and are refused."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A network that was read from a file of weights, in fp32 on the CPU."""
+    """A network that was read from a weight file, in fp32 on the CPU."""
 
     kind: Kind
     architecture: str
     network: Any
-    """An nn.Module; or spandrel's descriptor, which pads, crops and clamps around one."""
+    """An nn.Module, or spandrel's descriptor of one, which pads, crops and clamps."""
     scale: int
     multiple_of: int = 1
-    """Sides that the network itself takes are multiples of this; the descriptor pads to them."""
+    """The network's input sides must be multiples of this; the descriptor pads to them."""
     precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
 
     @property
@@ -38,17 +38,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Loader:
-    """The `load` of an approach of a user's file: a value, so that it can be compared and sent to other processes."""
+    """The `load` of a user's approach, a value that can be compared and sent to other processes."""
 
     kind: Kind
     scale: int
     mode: Mode = "autocast"
     bare: bool = False
-    """Whether the module can be run without the descriptor, so that OpenVINO may convert it."""
+    """Whether the module can run without the descriptor, so that OpenVINO may convert it."""
     precisions: tuple[str, ...] = ("fp32",)
-    """What it may compute in: bf16 only where it agreed with fp32 and was not slower."""
+    """Precisions of the network; a reduced one only if it agreed with fp32 and was faster."""
     multiple_of: int = 1
-    """For ONNX: what the sides of its input are padded to multiples of."""
+    """For ONNX: the sides of the input are padded to multiples of this."""
 
     def __call__(self, request: Request) -> Upscaler:
         """Load the network of `request`. Raises SRError."""
@@ -64,7 +64,7 @@ class Loader:
         return self.upscaler(read(file), choose_precision(request.precision, self.precisions))
 
     def upscaler(self, found: Found, precision: str) -> Upscaler:
-        """Return a network as an upscaler; it is moved to the device, and in the mode "convert" to the precision."""
+        """Return a network as an upscaler; it is moved to the device, and converted to the precision in mode "convert"."""
         if self.kind == "liif":
             from sr_demo.approaches.liif import LiifUpscaler
 
@@ -75,7 +75,7 @@ class Loader:
 
 
 def read(path: Path) -> Found:
-    """Read the network in a `.safetensors` or `.pth` file. Raises SRError where there is none that can be run here."""
+    """Read the network in a `.safetensors` or `.pth` file. Raises SRError if there is none that can run here."""
     from sr_demo.backends import spandrel_loader
 
     name = shown(path.name)
@@ -102,7 +102,7 @@ def _ours(state: state_dicts.State, path: Path, name: str) -> Found | None:
         try:
             network = state_dicts.build_filled(state, architecture, name)
         except BadInput:
-            continue  # names that another network shares
+            continue  # another network with the same tensor names
         if architecture["name"] == "LIIF":
             return Found("liif", "LIIF", network, 4, precisions=("fp32", "bf16"))
         return Found("ours", architecture["name"], network, int(architecture["settings"]["scale"]))

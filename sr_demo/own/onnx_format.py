@@ -1,8 +1,8 @@
-"""The few facts of an ONNX file that decide whether it may be read: no data outside of the file, no operators of others.
+"""Safety checks of an ONNX file before it is read: no data outside of the file, no custom operators.
 
-OpenVINO reads external data from the working directory even where it is given bytes. The `onnx` package is not needed to
-run the page, so the file's protocol buffers are walked here: https://protobuf.dev/programming-guides/encoding, and the
-field numbers of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+OpenVINO reads external data from the working directory even if the model is passed as bytes. The page does not depend on the
+`onnx` package, so that the file's protocol buffers are parsed here: https://protobuf.dev/programming-guides/encoding, with
+the field numbers of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _EXTERNAL, _LOCATION = 13, 14  # in TensorProto
 _LARGEST_NUMBER = 2**29 - 1
 """Of a field. Protocol buffers drop the bits above: a larger number would hide a field from what is checked here."""
 _DEEPEST = 20
-"""Graphs within graphs; real ones have two or three."""
+"""Largest depth of nested graphs; real ones have two or three levels."""
 _STANDARD = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
-"""Domains whose operators OpenVINO knows, as far as it knows them."""
+"""Domains with operators that OpenVINO supports, at least partly."""
 
 
 class Field(NamedTuple):
@@ -34,11 +34,11 @@ class Field(NamedTuple):
 
 
 class Damaged(Exception):  # noqa: N818
-    """The bytes are no protocol buffer."""
+    """The bytes are not a valid protocol buffer."""
 
 
 def check(data: memoryview, name: str) -> None:
-    """Raise BadInput where the ONNX model in `data` uses external data or custom operators, or is damaged."""
+    """Raise BadInput if the ONNX model in `data` uses external data or custom operators, or is damaged."""
     try:
         model = list(fields(data))
         graphs = [field.value for field in model if field.number == _GRAPH and isinstance(field.value, memoryview)]
@@ -119,7 +119,7 @@ def fields(data: memoryview) -> Iterator[Field]:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """Return a varint that begins at `at`, and where it ends."""
+    """Return the varint that begins at `at`, and the position of its end."""
     value = shift = 0
     while at < len(data) and shift < 64:
         byte = data[at]

@@ -1,4 +1,4 @@
-"""An ONNX file run by OpenVINO: image to image, with any or a fixed size of its input."""
+"""An image-to-image ONNX file that OpenVINO runs, with a free or a fixed input size."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from sr_demo.spec import Precision
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 _CONTEXT, _BLEND = 16, 8
-"""Halo and half-width of the transition of the tiles of a network with a fixed size; less where that is small."""
+"""Halo and half-width of the blend of tiles for a network with a fixed input size; less if this size is small."""
 SMALLEST = 32
-"""Smaller inputs are padded: many networks reflect their borders by up to a window."""
+"""Smallest side of an input; smaller inputs are padded, since many networks pad by reflection of up to a window."""
 
 
 class OnnxNetwork:
-    """An ONNX model, prepared to take and return (1, H, W, 3)."""
+    """An ONNX model whose input and output are converted to (1, H, W, 3)."""
 
     def __init__(self, path: Path) -> None:
-        """Read and check a file. Raises BadInput, or MissingDependency where OpenVINO is not installed."""
+        """Read and check a file. Raises BadInput, and MissingDependency if OpenVINO is not installed."""
         self.name = shown(path.name)
         if not openvino_backend.available():
             raise MissingDependency("ONNX files are run by OpenVINO. Install it with: pip install openvino")
@@ -58,7 +58,7 @@ class OnnxNetwork:
         return any(operation.get_type_name() in kinds for operation in self._model.get_ops())
 
     def _sides(self, model: Any) -> tuple[int, int] | None:
-        """Return the fixed height and width of the input, None where both are free. Raises BadInput."""
+        """Return the fixed height and width of the input; None if both are free. Raises BadInput for unsuitable networks."""
         if len(model.inputs) != 1 or len(model.outputs) != 1:
             raise BadInput(
                 f"{self.name} has {len(model.inputs)} inputs and {len(model.outputs)} outputs. "
@@ -84,7 +84,7 @@ class OnnxNetwork:
         return height, width
 
     def compiled(self, precision: str) -> Any:
-        """Return the compiled model. Raises BadInput where OpenVINO cannot compile it."""
+        """Return an inference request of the compiled model. Raises BadInput if OpenVINO cannot compile it."""
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
         threads = os.environ.get("OMP_NUM_THREADS", "")
         if threads.isdecimal() and int(threads) > 0:
@@ -117,17 +117,17 @@ class OnnxUpscaler:
         """Compile a network.
 
         Args:
-            network: the file.
+            network: The network.
             precision: "fp32" or "bf16".
-            scale: its scale factor.
-            multiple_of: sides of its input are padded to multiples of this.
+            scale: Scale factor of the network.
+            multiple_of: The sides of the input are padded to multiples of this.
         """
         self.precision = precision
         self._fixed, self._scale, self._multiple_of, self._name = network.fixed, scale, multiple_of, network.name
         self._request = network.compiled(precision)
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
-        """Upscale an image (H, W, 3): at once, or in tiles of the fixed size. Raises OutOfMemory, Cancelled or BadInput."""
+        """Upscale an image (H, W, 3) as a whole, or in tiles of the fixed size. Raises OutOfMemory, Cancelled or BadInput."""
         progress.check()
         if self._fixed is None:
             sides = [max(ceil(side / self._multiple_of) * self._multiple_of, SMALLEST) for side in image.shape[:2]]
@@ -139,7 +139,7 @@ class OnnxUpscaler:
         return tiling.run(image, plan, self._scale, lambda tile, _: self._padded(tile, fixed), progress)
 
     def _padded(self, image: Image, size: tuple[int, int]) -> Image:
-        """Run the network on an image padded to `size` by repeating its border, and cut the result."""
+        """Run the network on an image that is padded to `size` by replicating its border, and crop the result."""
         height, width = image.shape[:2]
         padded = np.pad(image, ((0, size[0] - height), (0, size[1] - width), (0, 0)), "edge")
         result = self.run(padded)
@@ -149,9 +149,9 @@ class OnnxUpscaler:
         return readonly(np.ascontiguousarray(result[: self._scale * height, : self._scale * width]))
 
     def run(self, image: Image) -> Image:
-        """Run the network once on an image whose size it takes: (H, W, 3) to whatever it returns, without the batch."""
+        """Run the network once on an image (H, W, 3) of a size that it accepts; return its output without the batch axis."""
         try:
-            # A copy of what is returned: OpenVINO writes the next result into the same memory.
+            # The output is copied, since OpenVINO writes the next result into the same memory.
             return np.array(self._request.infer([np.ascontiguousarray(image[None], np.float32)])[0][0])
         except RuntimeError as exc:
             if "alloc" in str(exc).lower():
@@ -163,12 +163,12 @@ def choose_precision(requested: Precision, is_close: bool, name: str) -> str:
     """Return the precision to run in.
 
     Args:
-        requested: the user's choice.
-        is_close: whether bf16 was found to agree with fp32.
-        name: of the file, for the message.
+        requested: The user's choice.
+        is_close: Whether bf16 agrees with fp32.
+        name: Name of the file, for the message.
 
     Raises:
-        BadInput: the network cannot run in the requested one.
+        BadInput: The network cannot run in the requested precision.
     """
     if requested == "auto":
         return openvino_backend.fast_precision() if is_close else "fp32"
@@ -178,7 +178,7 @@ def choose_precision(requested: Precision, is_close: bool, name: str) -> str:
 
 
 def _reason(exc: Exception) -> str:
-    """Return the last line of OpenVINO's report that says something, cut to a sentence."""
+    """Return the last informative line of OpenVINO's error message, truncated to a sentence."""
     lines = [line.strip(" -") for line in str(exc).splitlines() if line.strip(" -")]
     telling = next((line for line in lines if "operations" in line or "No conversion" in line), "")
     return f"{telling[:160]}." if telling else "it is damaged, or uses what OpenVINO does not know."

@@ -1,4 +1,4 @@
-"""The trial of an ONNX file: its scale and the sizes it takes are found by running it."""
+"""The trial of an ONNX file, which finds its scale and its valid input sizes by running it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from sr_demo.spec import Family
 from sr_demo.system.memory import PeakMemory
 
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
-"""What the sides of the input may have to be multiples of."""
+"""Numbers that are tried as common divisor of the input's sides."""
 _BASE = 64
 _BRIGHTEST = 8.0
-"""A network for values from 0 to 255 returns far larger values than this for an image in [0, 1]."""
+"""Largest value in the result for an image in [0, 1]; networks for values from 0 to 255 return far larger values."""
 _LEAST_BYTES = 4000
-"""Working memory per LR pixel is declared no smaller: the growth of the process on a small image says little."""
+"""Smallest declared working memory per LR pixel, since the growth of the process on a small image is unreliable."""
 _ATTENTION = frozenset({"Softmax", "ScaledDotProductAttention"})
 _AGREEMENT = 40.0
 _SIDE = 64
 
 
 def try_out(path: Path, progress: Progress = SILENT) -> trial.Facts:
-    """Read an ONNX file and try its network out. Raises SRError or Cancelled."""
+    """Read an ONNX file and try out its network. Raises SRError or Cancelled."""
     progress(0.0, "reading the model")
     network = OnnxNetwork(path)
     progress(0.3, "trying it out")
@@ -62,13 +62,13 @@ def try_out(path: Path, progress: Progress = SILENT) -> trial.Facts:
 
 
 def _scale_and_multiple(network: OnnxNetwork) -> tuple[int, int]:
-    """Return the scale and what the sides of the input must be multiples of. Raises BadInput."""
+    """Return the scale, and the number that the input's sides must be multiples of. Raises BadInput."""
     request = OnnxRun(network)
     if network.fixed is not None:
         return _scale(request(known_image_of(network.fixed)), network.fixed, network.name), 1
     refusal: BadInput | None = None
     for multiple_of in _MULTIPLES:
-        # The least odd multiple that is large enough, so that a network that needs more does not pass by chance.
+        # The smallest sufficient odd multiple, so that a network that needs a larger divisor does not pass by chance.
         sides = (_odd(multiple_of, 35), _odd(multiple_of, 45))
         try:
             return _scale(request(known_image_of(sides)), sides, network.name), multiple_of
@@ -90,17 +90,17 @@ class OnnxRun:
         self._upscaler = OnnxUpscaler(network, "fp32", 1)
 
     def __call__(self, image: Image) -> Image:
-        """Return whatever the network returns for (H, W, 3), without the batch."""
+        """Return the network's output for an image (H, W, 3), without the batch axis."""
         return self._upscaler.run(image)
 
 
 def known_image_of(sides: tuple[int, int]) -> Image:
-    """Return the known image, cut to (height, width)."""
+    """Return `known_image`, cropped to (height, width)."""
     return readonly(np.ascontiguousarray(known_image(max(sides))[: sides[0], : sides[1]]))
 
 
 def _scale(result: Image, sides: tuple[int, int], name: str) -> int:
-    """Return the scale of a result. Raises BadInput where it is no enlarged image."""
+    """Return the scale of a result. Raises BadInput if it is not an upscaled image."""
     if result.ndim != 3 or result.shape[2] != 3:
         raise BadInput(f"{name} is not image to image: it must return (1, 3, height, width).")
     if not np.isfinite(result).all():
@@ -117,7 +117,7 @@ def _scale(result: Image, sides: tuple[int, int], name: str) -> int:
 
 
 def _gains_from_bf16(network: OnnxNetwork, exact: OnnxUpscaler, scale: int, multiple_of: int, seconds: float) -> bool:
-    """Whether bf16 is faster here and agrees with fp32."""
+    """Return whether bf16 is faster here and agrees with fp32."""
     if openvino_backend.fast_precision() == "fp32":
         return False
     image = known_image(_SIDE)

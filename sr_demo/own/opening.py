@@ -1,4 +1,4 @@
-"""`open_model`: a user's model file as an approach that works like every other."""
+"""`open_model`: opens a user's model file as an approach like any other."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from sr_demo.system import apart, seals, storage
 from sr_demo.timing import Timing
 
 ID = "own"
-"""Id of every approach that is a user's file; the name of its checkpoint is the stem of the file."""
+"""Id of all approaches of users' files; the name of their checkpoint is the stem of the file."""
 STATED = "stated by you"
 _FORMAT = 1
-"""Raised when results of earlier trials must not be used any more."""
+"""Version of the findings of trials; those of other versions are not used."""
 TRIAL_SECONDS = 180.0
-"""Longest trial in a process of its own, while others may wait."""
+"""Longest trial in a separate process, in seconds, while others may wait."""
 _MOST_BYTES = 6 * 10**9
-"""Most memory that such a trial may take."""
+"""Largest number of bytes that such a trial may take."""
 
 
 def open_model(
@@ -42,20 +42,20 @@ def open_model(
 ) -> Approach:
     """Open a model file of a user.
 
-    Its network is tried out on a small image; what was found out is kept, so that the next time takes no trial.
+    Its network is tried out on a small image; the findings are cached, so that the trial is not repeated.
 
     Args:
-        path: a `.safetensors`, `.pth` or `.onnx` file, which must stay where it is.
-        progress: reported to, and checked for Stop.
-        licence: what the user says of its licence; shown as stated by the user.
-        max_bytes: largest file that is accepted.
-        keep: whether to keep the findings in the cache folder; not for files that are to leave no trace.
+        path: A `.safetensors`, `.pth` or `.onnx` file, which must not be moved afterwards.
+        progress: Receives the progress, and is checked for Stop.
+        licence: Licence that the user states; it is shown as such.
+        max_bytes: Largest file that is accepted.
+        keep: Whether to store the findings in the cache folder; False for files that must leave no trace.
 
     Returns:
-        An approach with the id "own" and one checkpoint, named as the file without its suffix.
+        An approach with the id "own" and one checkpoint, named after the file without its suffix.
 
     Raises:
-        SRError: the file cannot be used, in one sentence with the reason and the way out.
+        SRError: The file cannot be used; in one sentence with the reason and a remedy.
         Cancelled: Stop was pressed.
     """
     path = path.absolute()
@@ -80,9 +80,9 @@ def open_apart(
     keep: bool = False,
     seconds: float = TRIAL_SECONDS,
 ) -> Approach:
-    """Like `open_model`, in a process of its own with limits on memory and on time, in `seconds`: for files of strangers.
+    """Like `open_model`, but in a separate process with limits on memory and time (`seconds`), for untrusted files.
 
-    A file can describe a network of any size, and a parser of a library can crash.
+    A file can describe a network of any size, and the parser of a library can crash.
     """
     model_file.check(path, max_bytes)
     sha256 = seals.digest(path)
@@ -131,7 +131,7 @@ def _approach(path: Path, sha256: str, facts: Facts, licence: str) -> Approach:
 
 
 def numbered(approaches: list[Approach]) -> list[Approach]:
-    """Return approaches of files with one name each: of equal ones, all but the first get a number."""
+    """Return approaches of files with unique names: if names are equal, all but the first get a number."""
     taken: set[str] = set()
     found: list[Approach] = []
     for approach in approaches:
@@ -147,7 +147,7 @@ def numbered(approaches: list[Approach]) -> list[Approach]:
 
 
 def _kept_file(path: Path, sha256: str) -> Path:
-    """Return where the findings of a trial lie: named by all that they depend on."""
+    """Return the path of the findings of a trial; its name includes everything that they depend on."""
     with suppress(OSError):
         card = path.with_suffix(".json").read_bytes()
         sha256 += hashlib.sha256(card).hexdigest()
@@ -164,7 +164,7 @@ def _version(package: str) -> str:
 
 
 def _read_kept(file: Path) -> Facts | None:
-    """Return the findings of an earlier trial; None where there are none, or the file is damaged."""
+    """Return the findings of an earlier trial; None if there are none, or if the file is damaged."""
     try:
         found = seals.read_json(file)
         loader, tiling = found.pop("loader"), found.pop("tiling")
@@ -176,6 +176,6 @@ def _read_kept(file: Path) -> Facts | None:
 
 
 def _keep(file: Path, facts: Facts) -> None:
-    with suppress(OSError):  # a full or read-only disk costs only the next trial
+    with suppress(OSError):  # with a full or read-only disk, the trial is repeated next time
         file.parent.mkdir(parents=True, exist_ok=True)
         storage.write_atomically(file, seals.sealed_json(asdict(facts)))

@@ -1,4 +1,4 @@
-"""Our own networks, recognised in a state dict: by the card beside the file, else by the names and shapes of its tensors."""
+"""Recognition of our own networks in a state dict, by the card beside the file or by the names and shapes of tensors."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sr_demo.errors import BadInput
 State = dict[str, Any]
 """Tensors by name."""
 Architecture = dict[str, Any]
-"""As in a card: {"name", "settings"}."""
+"""Architecture as in a card: {"name", "settings"}."""
 _PREFIXES = ("module.", "model.", "net.", "netG.", "generator.", "network.", "_orig_mod.")
-"""What training frameworks put in front of every name."""
+"""Prefixes that training frameworks add to all names."""
 _OURS = frozenset({"Compact", "EDSR", "ESPCN", "LIIF", "RDN", "RRDN", "SRResNet"})
 
 
 def unwrapped(state: State) -> Iterator[State]:
-    """Yield the state as it is, then with one known prefix after the other removed, where there is one.
+    """Yield the state unchanged, then without each known prefix that occurs in its names, recursively.
 
-    A prefix is tried last because `model.` also belongs to the names of the old ESRGAN files. Tensors without the prefix,
-    such as those of a loss, are left out then.
+    The unchanged state comes first, because names in old ESRGAN files begin with `model.`. Tensors without the prefix, such
+    as those of a loss, are left out.
     """
     yield state
     for prefix in _PREFIXES:
@@ -33,7 +33,7 @@ def unwrapped(state: State) -> Iterator[State]:
 
 
 def from_card(path: Path) -> Architecture | None:
-    """Return the architecture in the card beside a file, `<stem>.json`; None where there is no card of ours."""
+    """Return the architecture in the card `<stem>.json` beside a file; None if there is no card of ours."""
     try:
         card = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         architecture = card["architecture"]
@@ -44,24 +44,24 @@ def from_card(path: Path) -> Architecture | None:
 
 
 def from_shapes(state: State) -> Architecture | None:
-    """Return the architecture of one of our networks that has these tensors; None where it is none of ours."""
+    """Return the architecture of the network of ours that has these tensors; None if there is none."""
     shapes = {name: tuple(value.shape) for name, value in state.items() if hasattr(value, "shape")}
     for mark, read in _MARKS:
         if mark <= shapes.keys():
             try:
                 return read(shapes)
             except (LookupError, ValueError):
-                return None  # another network that uses these names
+                return None  # another network with the same tensor names
     return None
 
 
 def _count(shapes: Mapping[str, Any], prefix: str) -> int:
-    """Number of different parts that follow `prefix` in the names."""
+    """Return the number of different name components that follow `prefix`."""
     return len({name[len(prefix) :].partition(".")[0] for name in shapes if name.startswith(prefix)})
 
 
 def _scale(shapes: Mapping[str, tuple[int, ...]], last: str) -> int:
-    """Scale factor of a network whose last convolution feeds a PixelShuffle. Raises ValueError where there can be none."""
+    """Return the scale of a network whose last convolution feeds a PixelShuffle. Raises ValueError if it is impossible."""
     scale = isqrt(shapes[last][0] // 3)
     if 3 * scale * scale != shapes[last][0]:
         raise ValueError(last)
@@ -74,7 +74,7 @@ def _espcn(shapes: Mapping[str, tuple[int, ...]]) -> Architecture:
 
 
 def _dense(name: str, convolutions: str, first: str) -> Callable[[Mapping[str, tuple[int, ...]]], Architecture]:
-    """Networks of dense blocks, RDN and RRDN, whose convolutions have the prefix `convolutions`."""
+    """Return a reader for networks of dense blocks, RDN and RRDN, whose convolutions have the prefix `convolutions`."""
 
     def read(shapes: Mapping[str, tuple[int, ...]]) -> Architecture:
         settings = {
@@ -90,7 +90,7 @@ def _dense(name: str, convolutions: str, first: str) -> Callable[[Mapping[str, t
 
 
 def _residual(name: str) -> Callable[[Mapping[str, tuple[int, ...]]], Architecture]:
-    """EDSR and SRResNet."""
+    """Return a reader for EDSR and SRResNet."""
 
     def read(shapes: Mapping[str, tuple[int, ...]]) -> Architecture:
         settings = {"blocks": _count(shapes, "blocks."), "features": shapes["head.weight"][0]}
@@ -114,19 +114,19 @@ _MARKS: tuple[tuple[frozenset[str], Callable[[Mapping[str, tuple[int, ...]]], Ar
     (frozenset({"head.weight", "body_end.weight", "blocks.0.conv2.weight"}), _residual("EDSR")),
     (frozenset({"conv1.weight", "conv2.weight", "conv3.weight"}), _espcn),
 )  # fmt: skip
-"""Tensors that a network of ours has, and how its settings are read from their shapes; the more particular ones first."""
+"""Tensors that identify a network of ours, and the reader of its settings from shapes; more specific entries come first."""
 
 
 def build_filled(state: State, architecture: Architecture, name: str) -> Any:
-    """Build one of our networks, filled with `state`.
+    """Build one of our networks and load `state` into it.
 
     Args:
-        state: its tensors.
-        architecture: from a card or from shapes; SRResNet without `residual` gets the variant that fits its weights.
-        name: of the file, for the message.
+        state: Tensors of the network.
+        architecture: Architecture from a card or from shapes; for SRResNet without `residual`, the variant is detected.
+        name: Name of the file, for the message.
 
     Raises:
-        BadInput: the tensors do not fit the architecture.
+        BadInput: The tensors do not fit the architecture.
     """
     from sr_demo.backends.embedded import build
 
@@ -147,9 +147,9 @@ def build_filled(state: State, architecture: Architecture, name: str) -> Any:
 
 
 def _draws_whole_image(network: Any) -> bool:
-    """Whether the output of an SRResNet is the image itself and not what is added to bicubic upscaling.
+    """Return whether an SRResNet outputs the image itself rather than the residual to bicubic upscaling.
 
-    The names and shapes are the same. With bicubic upscaling added, the image itself would become twice as bright.
+    Names and shapes are the same for both. If bicubic upscaling is added to the image itself, it becomes twice as bright.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""The trial of a user's network on a small image: is it image to image, finite and the same twice; what does it need?"""
+"""The trial of a user's network on a small image: checks that it is image to image, finite and deterministic; measures it."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ SCALES = (1, 2, 3, 4, 8)
 _SIDE = 64
 """Side of the image in LR pixels on which memory and time are measured."""
 _ODD = (45, 52)
-"""Height and width of the image that the network is tried on: no multiples of a window."""
+"""Height and width of the image that the network is tried on; not multiples of a window."""
 _HALO_SIDE = 96
 _HALOS = (4, 8, 14, 20, 28, 40)
-"""Halos that are tried; where none suffices, tiles are blended."""
+"""Halos that are tried; if none suffices, tiles are blended."""
 _PATIENCE = 5.0
-"""Seconds for one run on `_HALO_SIDE` pixels; halos of slower networks are not measured, and their tiles are blended."""
+"""Largest number of seconds for one run on `_HALO_SIDE` pixels to measure the halo; tiles of slower networks are blended."""
 _SAME = 1e-4
-"""Largest difference of two runs of a deterministic network."""
+"""Largest difference between two runs of a deterministic network."""
 _AGREEMENT = 40.0
-"""Least PSNR in dB between bf16 and fp32."""
+"""Smallest PSNR in dB between the reduced precision and fp32."""
 _ROOM = 1.5
-"""Working memory is declared larger than the tensors were that lived at once, for the libraries' own buffers."""
+"""Ratio of the declared working memory to the bytes of tensors, for the libraries' own buffers."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the trial found out: everything that an approach needs to know of its network."""
+    """Findings of a trial: all facts about a network that its approach needs."""
 
     loader: Loader
     architecture: str
-    """Name of the architecture, as the page shows it."""
+    """Name of the architecture on the page."""
     family: Family
     parameters: int
     """Number of weights."""
     tiling: Tiling
     bytes_per_pixel: int
-    """Working memory to assume per LR pixel in fp32, bytes."""
+    """Assumed working memory per LR pixel in fp32, in bytes."""
     flops_per_pixel: float
     """FLOPs per LR pixel (2 per multiply-add)."""
     seconds: tuple[float, float]
-    """Duration of the first and of a later run on `side` x `side` LR pixels in fp32."""
+    """Seconds of the first and of a later run on `side` x `side` LR pixels in fp32."""
     side: int = _SIDE
-    """Side of the image that was timed, LR pixels."""
+    """Side of the timed image in LR pixels."""
 
 
 def try_out(path: Path, progress: Progress = SILENT) -> Facts:
-    """Read a model file that `model_file.check` accepted, and try its network out. Raises SRError or Cancelled."""
+    """Read a model file that `model_file.check` accepted, and try out its network. Raises SRError or Cancelled."""
     if path.suffix.lower() == ".onnx":
         from sr_demo.own import onnx_trial
 
@@ -95,7 +95,7 @@ def try_out(path: Path, progress: Progress = SILENT) -> Facts:
 
 @contextmanager
 def _named(name: str) -> Generator[None]:
-    """Turn what a network raises on an image that it cannot take into a sentence."""
+    """Translate the errors of a network that cannot process the image."""
     try:
         yield
     except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as exc:
@@ -109,16 +109,16 @@ def _run(upscaler: Upscaler, found: Found, image: Image) -> Image:
 
 
 def options_of(kind: networks.Kind) -> Options:
-    """Return the default options of the approach of such a file."""
+    """Return the default options of the approach of a network of this kind."""
     if kind == "liif":
         from sr_demo.approaches.liif import LiifOptions
 
         return LiifOptions()
-    return GenerativeOptions()  # what it was trained for is not known
+    return GenerativeOptions()  # it may be generative, since its training is unknown
 
 
 def check_behaviour(upscaler: Upscaler, found: Found, name: str) -> None:
-    """Raise BadInput where the network does not return the image enlarged, finite and the same twice."""
+    """Raise BadInput if the network does not return the upscaled image, finite and deterministic."""
     image = readonly(np.ascontiguousarray(known_image(_SIDE)[: _ODD[0], : _ODD[1]]))
     try:
         first, second = _run(upscaler, found, image), _run(upscaler, found, image)
@@ -134,14 +134,14 @@ def check_behaviour(upscaler: Upscaler, found: Found, name: str) -> None:
 
 
 def _is_attention(module: Any) -> bool:
-    """Whether a network computes attention: then it gains from a conversion to bf16, not from autocast."""
+    """Return whether a network computes attention; if so, conversion to bf16 is faster, while autocast is not."""
     from torch import nn
 
     return any(isinstance(part, nn.Linear | nn.LayerNorm | nn.MultiheadAttention) for part in module.modules())
 
 
 def _runs_bare(found: Found, name: str) -> bool:
-    """Whether the module gives what the descriptor around it gives, on odd sizes too."""
+    """Return whether the module alone gives the same result as its descriptor, also for odd sizes."""
     import torch
 
     image = torch.from_numpy(known_image(_SIDE)[: _ODD[0], : _ODD[1]].copy()).permute(2, 0, 1)[None]
@@ -153,7 +153,7 @@ def _runs_bare(found: Found, name: str) -> bool:
 
 
 def _memory_and_work(upscaler: Upscaler, found: Found) -> tuple[int, float]:
-    """Return the working memory in bytes and the operations per LR pixel, counted while the network runs."""
+    """Return the working memory in bytes and the operations, both per LR pixel, counted while the network runs."""
     from torch.utils.flop_counter import FlopCounterMode
 
     from sr_demo.own.live_bytes import LiveBytes
@@ -185,7 +185,7 @@ def _tiling(upscaler: Upscaler, found: Found, attention: bool, seconds: float, p
 
 
 def needed_halo(upscale: Callable[[Image], Image], scale: int, multiple_of: int, progress: Progress) -> int | None:
-    """Return the smallest halo tried whose tiles equal the whole image, see `checkpoint.TILE_ERROR`; None without one."""
+    """Return the smallest tested halo with which tiles equal the whole image up to `checkpoint.TILE_ERROR`; None if none."""
     halos = sorted({_rounded_up(halo, multiple_of) for halo in _HALOS})
     side = 2 * _rounded_up(max(_HALO_SIDE // 2, halos[-1]), multiple_of)
     for halo, error in tile_errors(upscale, scale, halos, side=side):
@@ -196,12 +196,12 @@ def needed_halo(upscale: Callable[[Image], Image], scale: int, multiple_of: int,
 
 
 def exact(halo: int, multiple_of: int) -> Tiling:
-    """Return the rule of tiles that are placed side by side."""
+    """Return the tiling rule without blending."""
     return Tiling("tiles", halo=halo, multiple_of=multiple_of, max_aspect=2)
 
 
 def blended(multiple_of: int, *, attention: bool) -> Tiling:
-    """Return the rule of tiles that are blended, as for HAT and for the large network of Real-ESRGAN."""
+    """Return the tiling rule with blending, similar to that of HAT and of the large network of Real-ESRGAN."""
     if attention:
         step = lcm(16, multiple_of)
         return Tiling("tiles", halo=_rounded_up(32, step), multiple_of=step, blend=16, max_input_width=256)
@@ -213,7 +213,7 @@ def _rounded_up(value: int, multiple_of: int) -> int:
 
 
 def _with_fast_precision(loader: Loader, found: Found, in_fp32: Upscaler, seconds: float) -> Loader:
-    """Return the loader with what the network may compute in: not in fewer bits where that is slower or too far off."""
+    """Return the loader with its valid precisions: only fp32 if the reduced precision is slower or differs too much."""
     from sr_demo.backends.torch_backend import choose_precision
 
     fast = choose_precision("auto", found.precisions)
@@ -225,12 +225,12 @@ def _with_fast_precision(loader: Loader, found: Found, in_fp32: Upscaler, second
         upscaler = loader.upscaler(found, fast)
         agrees = decibels(_run(upscaler, found, image), whole) >= _AGREEMENT
         quick = timed(upscaler, found)[1] < seconds
-    except SRError:  # values that are not numbers
+    except SRError:  # the result is not finite
         agrees = quick = False
     return loader if agrees and quick else replace(loader, precisions=("fp32",))
 
 
 def decibels(result: Image, whole: Image) -> float:
-    """Return the PSNR between two images, at most 200."""
+    """Return the PSNR in dB between two images; 200 if they are equal."""
     squared = float(np.mean((result.astype(np.float64) - whole) ** 2))
     return 200.0 if squared == 0 else -10 * float(np.log10(squared))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import torch
 
 _SPARE = 0.9
-"""Share of the stated memory that suffices: a computer sold with 24 GB reports a little less."""
+"""Share of the required memory that suffices, since a computer sold with 24 GB reports a little less."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class Describer:
     time: str
     """Expected time of a caption, with its source."""
     ram_bytes: int
-    """Memory of a computer on whose CPU it can run."""
+    """Total RAM that a computer needs to run the model on its CPU."""
     working_bytes: int
-    """Memory that must be free for that, weights included."""
+    """RAM that must be free for this, weights included."""
     vram_bytes: int = 0
-    """Memory that must be free on a GPU to run there instead; 0: never on a GPU."""
+    """GPU memory that must be free to run the model on a GPU instead; 0 for never."""
     padded: bool = False
-    """Whether images are padded to a square first: the model's own preprocessing would crop the longer sides."""
+    """Whether images are padded to a square first, since the model's preprocessing would crop the longer side."""
 
 
 SMOLVLM = Describer(
@@ -77,7 +77,7 @@ LLAVA = Describer(
         revision="e2214c2851fadaf9241c9f9ac91dcdee51981021",
     ),
     time="seconds on a GPU, minutes on a processor, not measured",
-    # By its configuration: 7.06 billion weights of 2 bytes, and about 1 GB for activations and the KV cache.
+    # From its configuration: 7.06 billion weights of 2 bytes, and about 1 GB for activations and the KV cache.
     ram_bytes=24 * 10**9,
     working_bytes=15_200_000_000,
     vram_bytes=16 * 10**9,
@@ -88,9 +88,9 @@ DESCRIBERS = (SMOLVLM, LLAVA)
 _QUESTION = "Describe what this photo shows in one or two sentences: things, materials, surroundings."
 _TOKENS = 80
 _LETTERS = 400
-"""Longer captions are cut: text encoders read about 60 words."""
+"""Largest number of characters of a caption; longer ones are truncated, since text encoders read about 60 words."""
 _SIDE = 512
-"""Side of the input of SmolVLM's vision encoder: the whole image at once, no tiles."""
+"""Side of the input of SmolVLM's vision encoder, for the whole image without tiles."""
 
 
 def describer(name: str) -> Describer:
@@ -102,12 +102,12 @@ def describer(name: str) -> Describer:
 
 
 def prompt_of(options: type[Options]) -> str | None:
-    """Return the name of the option for the prompt, a free text called `prompt`; None where a method has none."""
+    """Return the name of the option for the prompt, a free text called `prompt`; None if a method has none."""
     return next((control.name for control in controls(options) if control.lines and control.name == "prompt"), None)
 
 
 def obstacle(chosen: Describer) -> str:
-    """Return why a model cannot run here, as the end of a sentence that begins with its name; "" where it can."""
+    """Return why a model cannot run here, as the end of a sentence that begins with its name; "" if it can."""
     ram, vram = psutil.virtual_memory().total, 0 if hardware.lends_gpus() else hardware.gpu_bytes()
     if ram >= chosen.ram_bytes * _SPARE or (chosen.vram_bytes and vram >= chosen.vram_bytes * _SPARE):
         return ""
@@ -124,18 +124,18 @@ def is_here(chosen: Describer) -> bool:
 
 
 def fetch(chosen: Describer, agreed: bool, progress: Progress) -> Path:
-    """Return the folder of a model, downloaded first where it is not stored.
+    """Return the folder of a model; download it first if it is not stored.
 
     Args:
-        chosen: the model.
-        agreed: whether the user agreed to its download.
-        progress: where to report.
+        chosen: The model.
+        agreed: Whether the user agreed to its download.
+        progress: Receives the progress.
 
     Raises:
-        MissingDependency: when transformers is not installed.
-        CannotRunHere: when the hardware does not suffice.
-        WeightsUnavailable: when the user did not agree, or the Hub cannot be reached.
-        Cancelled: after Stop.
+        MissingDependency: transformers is not installed.
+        CannotRunHere: The hardware does not suffice.
+        WeightsUnavailable: The user did not agree, or the Hub cannot be reached.
+        Cancelled: Stop was pressed.
     """
     if find_spec("transformers") is None:
         raise MissingDependency(f"Describing a picture needs the package transformers. Install it: {REQUIREMENTS}.")
@@ -150,28 +150,28 @@ def fetch(chosen: Describer, agreed: bool, progress: Progress) -> Path:
 
 
 def size(chosen: Describer) -> str:
-    """Return the size of its download, as in "518 MB"."""
+    """Return the size of a model's download, such as "518 MB"."""
     return file_size(chosen.model.bytes)
 
 
 def describe(chosen: Describer, folder: Path, image: Image, progress: Progress) -> str:
-    """Caption an image. The same image gives the same words.
+    """Caption an image. Deterministic.
 
-    The model is loaded for the call and freed after it, since large diffusion models need the memory.
+    The model is loaded for the call and freed afterwards, since large diffusion models need the memory.
 
     Args:
-        chosen: the model.
-        folder: its files.
+        chosen: The model.
+        folder: Folder of its files.
         image: (H, W, 3) in [0, 1].
-        progress: where to report.
+        progress: Receives the progress.
 
     Returns:
-        One line of plain words.
+        One line of plain text.
 
     Raises:
-        Cancelled: between tokens, after Stop.
-        OutOfMemory: when the model or its work does not fit.
-        SRError: when the model returns no words.
+        Cancelled: Stop was pressed; raised between tokens.
+        OutOfMemory: The model or its activations do not fit.
+        SRError: The model returns no text.
     """
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
@@ -208,7 +208,7 @@ def describe(chosen: Describer, folder: Path, image: Image, progress: Progress) 
 
 
 def _preprocessing(chosen: Describer, processor: Any) -> dict[str, Any]:
-    """Arguments with which SmolVLM's processor encodes the whole image once, without tiles."""
+    """Return the arguments with which SmolVLM's processor encodes the whole image once, without tiles."""
     if chosen.padded:
         return {}
     side = min(_SIDE, *processor.image_processor.max_image_size.values())
@@ -216,7 +216,7 @@ def _preprocessing(chosen: Describer, processor: Any) -> dict[str, Any]:
 
 
 def _place(chosen: Describer) -> tuple[torch.device, torch.dtype]:
-    """Device and dtype: a GPU with enough free memory, else the CPU. Raises CannotRunHere."""
+    """Return device and dtype: a GPU with enough free memory, else the CPU. Raises CannotRunHere."""
     import torch
 
     there = chosen.vram_bytes and not hardware.lends_gpus() and torch.cuda.is_available()
@@ -257,7 +257,7 @@ class _Reporter:
 
 
 def shortened(words: str) -> str:
-    """Cut `words` to `_LETTERS` characters, after a sentence where there is one, else after a word."""
+    """Truncate `words` to `_LETTERS` characters, after a complete sentence if possible, else after a word."""
     if len(words) <= _LETTERS:
         return words
     head = words[:_LETTERS]

@@ -25,7 +25,7 @@ from sr_demo.system import hardware
 
 SCALE = 4
 _MULTIPLE, _SMALLEST = 16, 64
-"""Sides are padded to a multiple and to a least length, since the networks halve them several times."""
+"""Sides are padded to a multiple and to a smallest length, since the networks halve them several times."""
 
 OnStep = Callable[[int], None]
 """Called with the number of finished steps; raises Cancelled after Stop."""
@@ -43,10 +43,10 @@ class PipelineUpscaler:
         """Wrap a pipeline.
 
         Args:
-            pipeline: on its device.
-            call: runs it.
-            precision: what it computes in, for the report.
-            seconds_per_megapixel_step: estimate from which a ZeroGPU Space derives how long to reserve a GPU.
+            pipeline: The pipeline, on its device.
+            call: Function that runs the pipeline.
+            precision: Precision of the pipeline, for the report.
+            seconds_per_megapixel_step: Estimate for the time for which a ZeroGPU Space reserves a GPU.
         """
         self.precision = precision
         self.pipeline = pipeline
@@ -61,7 +61,7 @@ class PipelineUpscaler:
         """Upscale (H, W, 3) in [0, 1] to (4 H, 4 W, 3). Raises Cancelled between steps, OutOfMemory."""
         assert isinstance(options, GuidedOptions)
         progress(0.0, "reading the prompt")
-        if self._zero_gpu:  # in another process, which Stop and progress do not reach
+        if self._zero_gpu:  # runs in another process, without Stop and progress
             progress(0.05, f"on a shared GPU, for at most {self._duration(image, options)} s")
             drawn = self._draw_on_zero_gpu(image, options)
         else:
@@ -78,7 +78,7 @@ class PipelineUpscaler:
         return self._draw(image, options, SILENT)
 
     def _draw(self, image: Image, options: GuidedOptions, progress: Progress) -> Image:
-        """One run of the pipeline, cropped to exactly four times the size of `image`."""
+        """Run the pipeline once; return the result, cropped to exactly four times the size of `image`."""
         steps = options.steps
 
         def on_step(done: int) -> None:
@@ -95,19 +95,19 @@ class PipelineUpscaler:
             raise
         finally:
             if hasattr(self.pipeline, "maybe_free_model_hooks"):
-                self.pipeline.maybe_free_model_hooks()  # offloaded parts must leave the GPU after Stop too
+                self.pipeline.maybe_free_model_hooks()  # offloaded parts must leave the GPU, even after Stop
         if not np.isfinite(drawn).all():
             raise SRError(
                 "The model produced values that are not numbers at this precision. Choose fp32 and run again."
             )
         wanted = Size(padded.shape[0] * SCALE, padded.shape[1] * SCALE)
-        if drawn.shape[:2] != wanted:  # pipelines round sizes to what suits their networks
+        if drawn.shape[:2] != wanted:  # pipelines round sizes to those that their networks support
             drawn = resize(readonly(np.clip(drawn, 0, 1).astype(np.float32)), wanted)
         return np.ascontiguousarray(drawn[: height * SCALE, : width * SCALE])
 
 
 def _padded(image: Image) -> Image:
-    """`image` mirrored at its lower and right border, to sides that the networks can halve."""
+    """Pad `image` by reflection at its lower and right border, to sides that the networks can halve."""
     height, width = (max(-(-side // _MULTIPLE) * _MULTIPLE, _SMALLEST) for side in image.shape[:2])
     missing = ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0))
     return readonly(np.pad(image, missing, mode="symmetric"))
@@ -115,9 +115,9 @@ def _padded(image: Image) -> Image:
 
 @contextmanager
 def _seeded(seed: int) -> Generator[torch.Generator]:
-    """A generator on the CPU, so that a seed gives the same noise on every device.
+    """Yield a generator on the CPU, so that a seed gives the same noise on every device.
 
-    torch's global generator, which some pipelines use too, is seeded meanwhile and restored afterwards.
+    torch's global generator, which some pipelines also use, is seeded and restored afterwards.
     """
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
@@ -126,7 +126,7 @@ def _seeded(seed: int) -> Generator[torch.Generator]:
 
 
 def placed(pipeline: Any, whole_bytes: int) -> Any:
-    """Move `pipeline` to the device: as a whole where the GPU has `whole_bytes`, else its parts one at a time."""
+    """Move `pipeline` to the device: as a whole if the GPU has `whole_bytes` bytes, else its parts one at a time."""
     if hasattr(pipeline, "vae"):
         pipeline.vae.enable_tiling()
     where = device()

@@ -1,8 +1,8 @@
 """FaithDiff (Chen et al. 2025, arXiv 2411.18824) through the community pipeline of diffusers.
 
-That pipeline is a file of program code in the diffusers repository, not part of its package. It is downloaded from one
-commit, named below, and run: using FaithDiff means trusting that commit. The weights are a pickle, which is read as plain
-tensors, so that no code in it runs.
+The pipeline is a Python file in the diffusers repository, but not part of its package. It is downloaded from the commit below
+and executed, so that using FaithDiff means trusting this commit. The weights are a pickle, which is read as plain tensors, so
+that no code in it runs.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from sr_demo.system import hardware
 from sr_demo.system.storage import cache_folder, guarded, ready, unfinished_folder
 
 COMMIT = "076104a975f173264fc7f21ddd6cd628ce874721"
-"""Commit of huggingface/diffusers. Another one is another program: review it before changing this."""
+"""Commit of huggingface/diffusers. Review the program at another commit before changing this."""
 NAME = "pipeline_faithdiff_stable_diffusion_xl.py"
 _ADDRESS = f"https://raw.githubusercontent.com/huggingface/diffusers/{COMMIT}/examples/community/{NAME}"
 _MOST_BYTES = 200_000
 _WHOLE_BYTES = 20 * 10**9
 _EIGHT_BIT_BELOW = 11 * 10**9
-"""GPUs with less memory keep the weights of the UNet in 8 bit: 2.5 GB instead of 5 GB, which would leave too little."""
+"""GPU memory in bytes below which the weights of the UNet are kept in 8 bit, which takes 2.5 GB instead of 5 GB."""
 _OWN_PARTS = (
     "denoise_encoder", "information_transformer_layes", "condition_embedding", "agg_net", "spatial_ch_projs",
 )  # fmt: skip
-"""Modules that FaithDiff adds to SDXL's UNet, by the names (and spellings) of its pipeline."""
+"""Modules that FaithDiff adds to SDXL's UNet, with the names (and spellings) of its pipeline."""
 _TILE = 1024
 """Side of the tiles of each step, in pixels of the result; neighbours overlap by half and are blended."""
 
 
 def call(pipeline: Any, image: Image, options: FaithDiffOptions, generator: torch.Generator, on_step: OnStep) -> Image:
-    """Run the pipeline on the image after bicubic upscaling. It calls back after each tile of each step."""
+    """Run the pipeline on the bicubically upscaled image. `on_step` is called after each tile of each step."""
     from PIL import Image as Pillow
 
     size = Size(image.shape[0] * SCALE, image.shape[1] * SCALE)
@@ -74,7 +74,7 @@ def call(pipeline: Any, image: Image, options: FaithDiffOptions, generator: torc
 
 
 def load(request: Request) -> Upscaler:
-    """Load from the folders of the base model, its fp16-safe autoencoder and FaithDiff's weights, in this order."""
+    """Load the upscaler from the folders of base model, fp16-safe autoencoder and FaithDiff's weights, in this order."""
     base, autoencoder, own = request.files
     precision = choose_precision(request.precision, ("fp32", "fp16"))  # as its authors run it
     program = imported(fetched_program(request.progress))
@@ -102,10 +102,10 @@ def assembled(kind: Any, base: Path, autoencoder: Path, own: Path, precision: st
     """Assemble the pipeline from its parts.
 
     Args:
-        kind: the class of the community pipeline.
-        base: folder of the base model.
-        autoencoder: folder of the autoencoder.
-        own: folder of FaithDiff's weights.
+        kind: Class of the community pipeline.
+        base: Folder of the base model.
+        autoencoder: Folder of the autoencoder.
+        own: Folder of FaithDiff's weights.
         precision: "fp32" or "fp16".
     """
     from diffusers import AutoencoderKL, UniPCMultistepScheduler
@@ -116,7 +116,7 @@ def assembled(kind: Any, base: Path, autoencoder: Path, own: Path, precision: st
     vae: Any = AutoencoderKL.from_pretrained(autoencoder, dtype=dtype, **local)
     pipeline = kind.from_pretrained(base, vae=vae, unet=None, dtype=dtype, variant=variant, **local)
     unet = kind.unet_model.from_pretrained(base, subfolder="unet", variant=variant, dtype=dtype, **local)
-    # Its own loader would unpickle any object in the file; this reads tensors only.
+    # FaithDiff's loader would unpickle any object in the file; this one reads tensors only.
     unet.load_additional_layers(dtype=dtype, weight_path=None)
     unet.load_state_dict(torch.load(own / "FaithDiff.bin", map_location="cpu", weights_only=True), strict=True)
     pipeline.register_modules(unet=unet)
@@ -132,7 +132,10 @@ def program_path() -> Path:
 
 
 def fetched_program(progress: Progress) -> Path:
-    """Return the community pipeline, downloaded first where it is not. Raises WeightsUnavailable, StorageError, Cancelled."""
+    """Return the path of the community pipeline; download it if it is missing.
+
+    Raises WeightsUnavailable, StorageError or Cancelled.
+    """
     place = program_path()
     if place.is_file():
         return place
@@ -155,6 +158,6 @@ def imported(path: Path) -> ModuleType:
     found = importlib.util.spec_from_file_location(name, path)
     assert found is not None and found.loader is not None
     module = importlib.util.module_from_spec(found)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # needed by dataclasses, which look up their module
     found.loader.exec_module(module)
     return module

@@ -12,7 +12,7 @@ _NEGATIVE_HELP = "What should not be drawn."
 
 @dataclass(frozen=True)
 class GuidedOptions(GenerativeOptions):
-    """Options of all of them: the prompt, and how closely it is followed."""
+    """Options of all large models: the prompt, and how closely it is followed."""
 
     prompt: str = text("", "Prompt", _PROMPT_HELP)
     negative: str = text("blurry, noise, compression artefacts", "Negative prompt", _NEGATIVE_HELP)

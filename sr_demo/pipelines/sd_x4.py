@@ -1,4 +1,4 @@
-"""The Stable Diffusion x4 upscaler (Rombach et al. 2022, arXiv 2112.10752) by diffusers."""
+"""The Stable Diffusion x4 upscaler (Rombach et al. 2022, arXiv 2112.10752) in diffusers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WHOLE_BYTES = 8 * 10**9
 
 
 def call(pipeline: Any, image: Image, options: X4Options, generator: torch.Generator, on_step: OnStep) -> Image:
-    """Run the pipeline, which has only the older form of callback."""
+    """Run the pipeline, which supports only the older form of callback."""
 
     def callback(step: int, timestep: int, latents: torch.Tensor) -> None:
         on_step(step + 1)
@@ -38,7 +38,7 @@ def call(pipeline: Any, image: Image, options: X4Options, generator: torch.Gener
 
 
 def load(request: Request) -> Upscaler:
-    """Load from the folder of the repository."""
+    """Load the upscaler from the folder of the repository."""
     from diffusers import StableDiffusionUpscalePipeline
 
     precision = choose_precision(request.precision)

@@ -1,7 +1,8 @@
 """SUPIR (Yu et al. 2024, arXiv 2401.13627) from the user's checkout and weights, in that checkout's own Python.
 
-There is no diffusers pipeline, its licence forbids commercial use and redistribution of the weights, and its packages are
-older than ours: so it runs in a subprocess (`supir_worker.py`) and exchanges images through files. Stop ends the process.
+There is no diffusers pipeline, the licence forbids commercial use and redistribution of the weights, and the required
+packages are older than ours. SUPIR therefore runs in a subprocess (`supir_worker.py`) and exchanges images through files.
+Stop ends the process.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ from sr_demo.progress import Progress
 from sr_demo.spec import Request, Upscaler
 
 HOME, WEIGHTS, PYTHON = "SR_DEMO_SUPIR_HOME", "SR_DEMO_SUPIR_WEIGHTS", "SR_DEMO_SUPIR_PYTHON"
-"""Environment variables: the checkout; a folder with its weights and SDXL's (default: the paths in its options file); its
-Python."""
+"""Environment variables: the checkout, a folder with the weights of SUPIR and SDXL (default: the paths in SUPIR's options
+file), and the Python interpreter."""
 SCALE = 4
 _LEAST_SIDE, _MULTIPLE = 1024, 64
-"""SUPIR was trained at 1024 and takes multiples of 64."""
+"""Smallest side of SUPIR's input, since it was trained at 1024 pixels, and common divisor of its sides."""
 _MOST_GROWN = 4_000_000
-"""Pixels up to which small images are upscaled for that: long strips would become enormous."""
+"""Largest number of pixels to which small images are upscaled for this, since long strips would become enormous."""
 _GUIDANCE = {"quality": (7.5, 4.0), "fidelity": (4.0, 1.0)}
 """Text guidance at the end and at the start of sampling; the authors' settings."""
 _COLOUR = {"wavelet": "Wavelet", "adain": "AdaIn", "none": "None"}
@@ -74,7 +75,7 @@ class SupirUpscaler:
         return readonly(np.clip(resize(readonly(drawn.astype(np.float32)), size), 0, 1))
 
     def _run(self, request: Mapping[str, Any], steps: int, progress: Progress) -> None:
-        """Send one request to the worker, started where there is none. Failures and Stop end it."""
+        """Send one request to the worker, which is started if there is none. Failures and Stop end the worker."""
         worker = self._worker or _Worker(self._python, self._start)
         self._worker, loaded = None, False
         try:
@@ -85,7 +86,7 @@ class SupirUpscaler:
             worker.wait("done", progress, steps)
         except OutOfMemory:
             if loaded:
-                self._keep(worker)  # a smaller image may fit, and loading takes long
+                self._keep(worker)  # kept, since a smaller image may fit and loading takes long
             else:
                 worker.close()
             raise
@@ -178,7 +179,10 @@ def _note(source: Any, complaints: deque[str]) -> None:
 
 
 def working_size(height: int, width: int) -> Size:
-    """Return the size of SUPIR's input for a result of this size: shorter side 1024 or more, multiples of 64."""
+    """Return the size of SUPIR's input for a result of this size, with sides that are multiples of 64.
+
+    The shorter side is at least 1024 pixels, or less if the input would then exceed `_MOST_GROWN` pixels.
+    """
     grow = max(1.0, min(_LEAST_SIDE / min(height, width), (_MOST_GROWN / (height * width)) ** 0.5))
     return Size(
         max(round(height * grow / _MULTIPLE), 1) * _MULTIPLE,
@@ -187,7 +191,7 @@ def working_size(height: int, width: int) -> Size:
 
 
 def sampling_arguments(options: SupirOptions) -> dict[str, Any]:
-    """Return the options as arguments of SUPIR's sampling function, with the prompt as typed."""
+    """Return the options as arguments of SUPIR's sampling function; the prompt is passed unchanged."""
     end, start = _GUIDANCE[options.preset]
     added = options.added if not options.prompt else f". {options.added}" if options.added else ""
     return {
@@ -209,7 +213,7 @@ def sampling_arguments(options: SupirOptions) -> dict[str, Any]:
 
 
 def load(request: Request) -> Upscaler:
-    """Start from the checkout that the environment names. Raises BadInput when there is none."""
+    """Return an upscaler for the checkout that the environment names. Raises BadInput when there is none."""
     options = request.options
     assert isinstance(options, SupirOptions)
     home = Path(os.environ.get(HOME, "")).expanduser()
@@ -225,7 +229,7 @@ def load(request: Request) -> Upscaler:
 
 
 def _python_of(home: Path) -> str:
-    """The interpreter named by the environment, else that of the checkout's virtual environment, else ours."""
+    """Return the interpreter that the environment names, else that of the checkout's virtual environment, else ours."""
     own = home / ".venv" / "bin" / "python"
     chosen = os.environ.get(PYTHON)
     if chosen:

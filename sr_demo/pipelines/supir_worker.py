@@ -1,7 +1,7 @@
 """The worker process of SUPIR: a program for the Python (3.8 or newer) of its checkout, not a module of this package.
 
-Reads one line of JSON that describes what to load, then one per image; writes {"ready"}, {"step": n}, {"done"} or
-{"failed": why} to standard output, one line each. The output of SUPIR itself goes to standard error.
+It reads one line of JSON that describes what to load, then one line per image. It writes {"ready"}, {"step": n}, {"done"} or
+{"failed": why} to standard output, one line each. The output of SUPIR itself is redirected to standard error.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _loaded(start: dict[str, Any]) -> Any:
 
 
 def _with_weights(options: Path, weights: Path) -> Path:
-    """A copy of the options file with the paths of the files in `weights`."""
+    """Return a copy of the options file with the paths of the files in `weights`."""
     omegaconf: Any = importlib.import_module("omegaconf")
     config = omegaconf.OmegaConf.load(str(options))
     for name, patterns in _FILES.items():

@@ -1,7 +1,7 @@
-"""ZeroGPU Spaces: a GPU is reserved for one call, for a duration that is declared beforehand.
+"""ZeroGPU Spaces, which reserve a GPU for one call and for a duration that is declared in advance.
 
-The expected run time is declared, since the Space counts the declared time against the visitor's quota, not the used time.
-Elsewhere this module has no effect.
+The expected run time is declared, since the Space subtracts the declared rather than the used time from the visitor's quota.
+Outside of such Spaces, this module has no effect.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ def seconds(pixels: int, steps: int, per_megapixel_step: float, fixed: float) ->
     """Return the duration to declare: 1.5 times the expected time, between 15 and 300 s.
 
     Args:
-        pixels: of the result.
-        steps: sampling steps.
-        per_megapixel_step: seconds of one step over 10^6 pixels of the result.
-        fixed: seconds besides the steps.
+        pixels: Number of pixels of the result.
+        steps: Number of sampling steps.
+        per_megapixel_step: Seconds of one step per 10^6 pixels of the result.
+        fixed: Seconds in addition to the steps.
     """
     expected = fixed + steps * per_megapixel_step * pixels / 1e6
     return min(max(ceil(expected * _SPARE), _LEAST_SECONDS), _MOST_SECONDS)
 
 
 def announce() -> None:
-    """Declare a function for a GPU at the start, before torch is imported: without one, a ZeroGPU Space ends.
+    """Declare a GPU function at start-up, before torch is imported, since a ZeroGPU Space without one ends.
 
     The functions that use a GPU are declared only when a visitor runs a pipeline.
     """
@@ -40,7 +40,7 @@ def announce() -> None:
 
 
 def _nothing() -> None:
-    """Do nothing: the declared function."""
+    """Do nothing; this is the declared function."""
 
 
 def _nothing_takes() -> int:
@@ -51,8 +51,8 @@ def borrowed(work: Callable[..., T], duration: Callable[..., int]) -> Callable[.
     """Return `work` wrapped by `spaces.GPU` on a ZeroGPU Space, `work` itself elsewhere.
 
     Args:
-        work: called in another process: its arguments must be picklable.
-        duration: returns the seconds to reserve for the same arguments.
+        work: Called in another process, so that its arguments must be picklable.
+        duration: Returns the seconds to reserve for the same arguments.
     """
     if not hardware.lends_gpus():
         return work

@@ -1,1 +1,1 @@
-"""Tables, charts and reports of what the runner measures, and the verdicts on it."""
+"""Tables, charts and reports of the runner's measurements, and verdicts on them."""

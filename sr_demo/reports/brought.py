@@ -1,6 +1,6 @@
-"""Results that other tools made of the same image: checked, aligned, and scored like the others.
+"""Results of other tools for the same image: checked, aligned, and scored like the others.
 
-A result is `brought` when a user gives its file. Nothing is known of how it was made, so it has scores and no costs.
+A result is `brought` if a user provides its file. Since nothing is known about its computation, it has scores but no costs.
 """
 
 from __future__ import annotations
@@ -28,35 +28,36 @@ from sr_demo.system import seals
 
 ID = "brought"
 MOST = 4
-"""Results that can be brought to one comparison."""
+"""Largest number of brought results in one comparison."""
 MOST_SHIFT = 8.0
-"""Pixels. Conventions of where a pixel lies differ by up to 7 px at 8x; what lies farther off was cropped or padded."""
+"""Largest shift in pixels that is corrected. Conventions for pixel positions differ by up to 7 px at 8x; larger shifts mean
+that the result was cropped or padded."""
 _LEAST_LIKENESS = 0.5
-"""See `alignment.likeness`."""
+"""Smallest `alignment.likeness` of a result and its input."""
 
 Read = Callable[[], ImageData]
-"""Reads the file of a result, or the part of it that is compared."""
+"""Function that reads the file of a result, or the part of it that is compared."""
 
 
 class Results(NamedTuple):
-    """What another tool made of the images of a test set."""
+    """Results of another tool for the images of a test set."""
 
     job: Job
     files: tuple[Path, ...]
-    """One for each image of the test set, in its order."""
+    """One file for each image of the test set, in its order."""
 
 
 def results_of(paths: Sequence[Path], hr: Sequence[Path], scale: int) -> list[Results]:
     """Return the results in each of `paths`, matched with the images of a test set by name (see `pairing`).
 
     Args:
-        paths: folders of results; for a test set of one image, its result will do, whatever its name.
-        hr: the HR images of the test set.
+        paths: Folders of results; for a test set of one image, also its result, whatever its name.
+        hr: HR images of the test set.
         scale: HR size divided by LR size.
 
     Raises:
-        BadInput: there are too many, an image has no result, or a folder cannot be read.
-        StorageError: a file cannot be read.
+        BadInput: There are too many results, an image has no result, or a folder cannot be read.
+        StorageError: A file cannot be read.
     """
     found: list[Results] = []
     for job, path in zip(jobs_of(paths), paths, strict=True):
@@ -68,11 +69,11 @@ def results_of(paths: Sequence[Path], hr: Sequence[Path], scale: int) -> list[Re
 
 
 def jobs_of(files: Sequence[Path]) -> list[Job]:
-    """Return what stands for files, or folders of them, in tables and events: "brought: NAME", equal names numbered.
+    """Return jobs that represent files, or folders of them, in tables and events: "brought: NAME", equal names numbered.
 
     Raises:
-        BadInput: there are more than `MOST`.
-        StorageError: a file cannot be read.
+        BadInput: There are more than `MOST`.
+        StorageError: A file cannot be read.
     """
     if len(files) > MOST:
         raise BadInput(f"At most {MOST} results of other tools are compared at once, not {len(files)}.")
@@ -102,13 +103,13 @@ def _nothing_to_load(request: Request) -> Upscaler:
 
 
 def attempt(job: Job, read: Read, lr: ImageData, reference: Image | None) -> Done | Failed:
-    """Align and score one result; what is wrong with it becomes a sentence.
+    """Align and score one result; errors are returned as `Failed` with a sentence.
 
     Args:
-        job: one of `jobs_of`.
-        read: reads its file.
-        lr: what the methods were given.
-        reference: (H, W, 3), the HR image; None where it is not known.
+        job: A job from `jobs_of`.
+        read: Reads its file.
+        lr: The input of the methods.
+        reference: (H, W, 3), the HR image; None if it is unknown.
     """
     try:
         image = read()
@@ -120,16 +121,16 @@ def attempt(job: Job, read: Read, lr: ImageData, reference: Image | None) -> Don
 
 
 def aligned(job: Job, image: ImageData, lr: Image, reference: Image | None) -> ImageResult:
-    """Check that `image` shows what `lr` shows, undo its shift, and score it.
+    """Check that `image` is a result for `lr`, correct its shift, and score it.
 
     Args:
-        job: one of `jobs_of`.
-        image: the result as it was brought.
-        lr: (h, w, 3) in [0, 1].
-        reference: (H, W, 3) in [0, 1]; None where it is not known.
+        job: A job from `jobs_of`.
+        image: The result as the user provided it.
+        lr: (h, w, 3) in [0, 1], the input.
+        reference: (H, W, 3) in [0, 1], the HR image; None if it is unknown.
 
     Raises:
-        BadInput: another size, another photo, or too large a shift.
+        BadInput: The result has another size, shows another photo, or has too large a shift.
     """
     name = shown(image.name)
     image = _of_size(name, image, Size.of(lr), None if reference is None else Size.of(reference))
@@ -156,7 +157,7 @@ def aligned(job: Job, image: ImageData, lr: Image, reference: Image | None) -> I
 
 
 def _of_size(name: str, image: ImageData, lr: Size, reference: Size | None) -> ImageData:
-    """Return `image` in the size in which it is compared. Raises BadInput where it has another one."""
+    """Return `image`, cropped to the size of the reference if it is slightly larger. Raises BadInput for other sizes."""
     size = Size.of(image.rgb)
     if reference is None:
         ratio = max(size.height / lr.height, size.width / lr.width)
@@ -166,7 +167,7 @@ def _of_size(name: str, image: ImageData, lr: Size, reference: Size | None) -> I
                 "enlarged: the sides must be the same number of times as long. Bring the whole result."
             )
         return image
-    # Of an original whose sides are no multiples of the scale, the last rows and columns are left out.
+    # If the sides of an HR image are not multiples of the scale, its last rows and columns are not in the reference.
     spare = (size.height - reference.height, size.width - reference.width)
     if min(spare) < 0 or max(spare) >= max(reference.height // lr.height, 1):
         raise BadInput(
@@ -177,17 +178,17 @@ def _of_size(name: str, image: ImageData, lr: Size, reference: Size | None) -> I
 
 
 def part(image: ImageData, whole: Size, top: int, left: int, size: Size) -> ImageData:
-    """Return what shows a region of the photo in a result of the whole photo.
+    """Return the part of a result that shows a region of the photo.
 
     Args:
-        image: the result.
-        whole: size of the photo.
-        top: first row of the region, in pixels of the photo.
-        left: first column.
-        size: of the region.
+        image: The result for the whole photo.
+        whole: Size of the photo.
+        top: First row of the region, in pixels of the photo.
+        left: First column of the region.
+        size: Size of the region.
 
     Raises:
-        BadInput: the region may not fall on whole pixels of the result.
+        BadInput: The scale of the result is not an integer, so that the region may not begin at a whole pixel.
     """
     if size == whole:
         return image

@@ -1,4 +1,4 @@
-"""What a visitor can download of a comparison: all images in a zip, with its page (`ui/viewer/shared_page.py`) and JSON."""
+"""The downloads of a comparison: a zip with all images, its page (`ui/viewer/shared_page.py`) and JSON."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ ZIP, PAGE = "super-resolution.zip", "report.html"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that a report contains."""
+    """The content of a report."""
 
     name: str
     """Name of the uploaded file."""
     input_size: Size
-    """Size of the LR image that the approaches were given."""
+    """Size of the LR image, the input of the approaches."""
     how: str
-    """One sentence on where the LR image comes from: the upload itself, or how it was made from the reference."""
+    """One sentence on the origin of the LR image: the upload itself, or its computation from the reference."""
     results: Sequence[Result]
     images: Sequence[SavedImage]
     failures: Sequence[tuple[str, str]] = ()
@@ -52,15 +52,15 @@ def write_downloads(comparison: Comparison, page: Path, folder: Path) -> dict[st
     """Write the JSON report and the zip into `folder`, which must exist.
 
     Args:
-        comparison: What they contain.
-        page: The HTML file of the comparison, which goes into the zip as it is.
-        folder: Where they are written.
+        comparison: The content.
+        page: The HTML file of the comparison, which is added to the zip unchanged.
+        folder: Folder to write to.
 
     Returns:
         The files by their kind: "zip", "html" (`page`) and "json".
 
     Raises:
-        StorageError: The disk refuses.
+        StorageError: The disk is full or cannot be written.
     """
     files = {"zip": folder / ZIP, "html": page, "json": folder / "report.json"}
     data = report_json(comparison)
@@ -89,7 +89,7 @@ def report_json(comparison: Comparison) -> str:
 
 
 def _write_zip(comparison: Comparison, reports: Sequence[Path], target: Path) -> None:
-    """Write a zip of all images and the reports. PNG is stored as it is: compressing it again gains nothing."""
+    """Write a zip of all images and the reports. PNG is stored uncompressed, since compressing it again gains nothing."""
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
         for path in (*(image.path for image in comparison.images), *reports):
             archive.write(path, path.name)
@@ -97,7 +97,7 @@ def _write_zip(comparison: Comparison, reports: Sequence[Path], target: Path) ->
 
 @contextmanager
 def disk_refusals() -> Generator[None]:
-    """Translate the errors of a disk that refuses into StorageError."""
+    """Translate disk errors into StorageError."""
     try:
         yield
     except OSError as exc:
@@ -105,7 +105,7 @@ def disk_refusals() -> Generator[None]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what the numbers were measured on: processor, cores, system and versions, as JSON-able data."""
+    """Return the machine that the numbers were measured on: processor, cores, system and versions, as JSON-able data."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -130,5 +130,5 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
-        pass  # not Linux: the platform module has to do
+        pass  # not Linux; the platform module is used instead
     return platform.processor() or "unknown"

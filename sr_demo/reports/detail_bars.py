@@ -1,4 +1,4 @@
-"""A stacked bar for each result that was scored against an original: the shares of right, missing and invented detail."""
+"""A stacked bar for each result that was scored against a reference: the shares of right, missing and invented detail."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _PATTERNS = (
 
 
 def detail_bars(results: Sequence[Result]) -> str:
-    """Return the bars as SVG with the numbers beside them; "" without results that were scored against an original."""
+    """Return the bars as SVG with the numbers beside them; "" if no result was scored against a reference."""
     scored = [result for result in results if result.scores.hallucination is not None]
     if not scored:
         return ""

@@ -11,7 +11,7 @@ from sr_demo.reports.verdicts import RATES, Budget, Reason, Verdict, commercial_
 DEVICE = next(iter(RATES))
 """The smallest hardware that the Deploy tab judges for."""
 BUDGET = Budget(hardware=DEVICE, offline=False)
-"""The Deploy tab's default budget on it, except that a file may be downloaded once."""
+"""The Deploy tab's default budget for this device, except that one-time downloads are allowed."""
 RULE = (
     f"Edge: yes where a picture of {BUDGET.side} x {BUDGET.side} pixels takes at most {BUDGET.seconds:g} s on {DEVICE} "
     "(convolutional networks: their operations divided by the rate that the Deploy tab assumes for it; attention networks "
@@ -32,7 +32,7 @@ def edge(result: Result) -> Verdict:
 
 
 def runs_on_cpu(result: Result) -> bool:
-    """Return whether the method runs without a GPU: all do whose checkpoint states no need for one."""
+    """Return whether the method runs without a GPU, which is the case unless its checkpoint requires one."""
     needs = result.job.checkpoint.needs
     return needs is None or needs.vram_bytes == 0
 
@@ -52,7 +52,7 @@ def edge_text(result: Result) -> str:
 
 
 def _row(result: Result) -> dict[str, Any]:
-    """Return what `verdicts` reads of a row of the deployability report, from one run."""
+    """Return the part of a row of the deployability report that `verdicts` reads, for one run."""
     approach, checkpoint = result.job.approach, result.job.checkpoint
     height, width = result.input_size or (side / result.job.scale for side in result.size)
     run = {

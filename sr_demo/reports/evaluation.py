@@ -1,4 +1,4 @@
-"""Scoring approaches on test sets, by the conventions of the published tables."""
+"""Scores of approaches on test sets, by the conventions of the published tables."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Pair:
 
 
 def images_in(folder: Path) -> ImageFiles:
-    """Return the image files directly in `folder`, by name, or the one image that it is. Raises BadInput without any."""
+    """Return the image files directly in `folder`, sorted by name, or `folder` itself if it is an image. Raises BadInput."""
     if folder.is_file():
         return ImageFiles((folder,), ())
     found = find_images(folder)
@@ -56,13 +56,13 @@ def pairs(hr: Path, lr: Path | None, scale: int, *, keep_lr: bool = True) -> lis
     """Match HR and LR images by file name, as published test sets name them (see `pairing`).
 
     Args:
-        hr: folder of HR images, or one image. Where the folder holds their LR images too, these are the input.
-        lr: folder of LR images; None computes those that `hr` does not hold.
+        hr: Folder of HR images, or one image. LR images in this folder are used as input.
+        lr: Folder of LR images; None computes those that are not in `hr`.
         scale: HR size divided by LR size.
-        keep_lr: use the LR images in `hr`; otherwise all are computed.
+        keep_lr: Use the LR images in `hr`; otherwise all are computed.
 
     Raises:
-        BadInput: when an HR image has no match, or several, naming it.
+        BadInput: An HR image has no match, or several; names the image.
     """
     listed = images_in(hr)
     if listed.left_out:
@@ -88,15 +88,15 @@ def load_pair(pair: Pair, scale: int, realistic: Realistic | None) -> tuple[Imag
     """Read a pair.
 
     Args:
-        pair: the files.
+        pair: The files.
         scale: HR size divided by LR size.
-        realistic: how to degrade HR where there is no LR file; None is bicubic downscaling.
+        realistic: Degradation of HR if there is no LR file; None for bicubic downscaling.
 
     Returns:
         LR, and HR (H, W, 3) cropped to exactly `scale` times LR.
 
     Raises:
-        BadInput: when an image cannot be read, or the sizes do not match.
+        BadInput: An image cannot be read, or the sizes do not match.
     """
     hr = read(pair.hr)
     if pair.lr is not None:
@@ -114,18 +114,18 @@ def load_pair(pair: Pair, scale: int, realistic: Realistic | None) -> tuple[Imag
 
 
 def lr_and_reference(reference: ImageData, scale: int, realistic: Realistic | None) -> tuple[ImageData, Image]:
-    """Compute the LR image of a reference; alpha is left out, since it is not scored.
+    """Compute the LR image of a reference, without alpha, which is not scored.
 
     Args:
-        reference: the HR image.
+        reference: The HR image.
         scale: HR size divided by LR size.
-        realistic: how to degrade it; None is antialiased bicubic downscaling.
+        realistic: Degradation of the reference; None for antialiased bicubic downscaling.
 
     Returns:
         LR, and the reference (H, W, 3) cropped to exactly `scale` times LR.
 
     Raises:
-        BadInput: when a side of the reference is shorter than `scale`.
+        BadInput: A side of the reference is shorter than `scale`.
     """
     height, width = reference.rgb.shape[:2]
     if min(height, width) < scale:
@@ -150,19 +150,19 @@ def evaluate(
     """Score each job on a test set, and the results of other tools.
 
     Args:
-        runner: runs the jobs.
-        jobs: what to score.
-        test_set: the images to score it on.
-        realistic: how to degrade HR where there is no LR file; None is bicubic downscaling.
-        progress: receives the progress, and may stop.
-        others: results of other tools, one for each image, at the scale of the first job.
+        runner: Runs the jobs.
+        jobs: The jobs to score.
+        test_set: The images to score on.
+        realistic: Degradation of HR if there is no LR file; None for bicubic downscaling.
+        progress: Receives the progress, and may stop.
+        others: Results of other tools, one for each image, at the scale of the first job.
 
     Yields:
-        One JSON-able row per job: mean scores, median seconds and largest peak memory; or its failure. Then one for each of
-        the other tools, whose costs are null.
+        One JSON-able row per job with mean scores, median seconds and largest peak memory; or its failure. Then one row for
+        each of the other tools, whose costs are null.
 
     Raises:
-        SRError: when an image cannot be read or a pair does not match.
+        SRError: An image cannot be read, or a pair does not match.
     """
     files = [None] * len(jobs) + [one.files for one in others]
     every = [*jobs, *(one.job for one in others)]
@@ -190,7 +190,7 @@ def evaluate(
 
 
 def _equal(results: Sequence[Result]) -> list[str]:
-    """Return a sentence for each score whose mean leaves out images, but not all, because they are equal."""
+    """Return a sentence for each score whose mean leaves out some (but not all) images because they are equal."""
     sentences: list[str] = []
     for score in (PSNR_Y, PSNR_RGB, LR_CONSISTENCY):
         infinite = sum(isinf(getattr(result.scores, score.key) or 0.0) for result in results)
@@ -201,8 +201,7 @@ def _equal(results: Sequence[Result]) -> list[str]:
 
 def _row(job: Job, scale: int, results: Sequence[Result]) -> dict[str, Any]:
     def mean(key: str) -> float | None:
-        # Some scores are undefined for some images, such as NIQE for small ones: those are left out of the mean.
-        # So are infinite ones, of images that are equal: None where all are.
+        # The mean leaves out images without the score, such as NIQE for small images, and infinite scores of equal images.
         values = [
             value for result in results if (value := getattr(result.scores, key)) is not None and not isinf(value)
         ]

@@ -17,7 +17,7 @@ MASKED = "a part kept faithful by a mask"
 
 
 def seconds(value: float) -> str:
-    """Format a duration: 0.31 s, 12 s, 3 min; what rounds to nothing is "under 0.01 s"."""
+    """Format a duration: 0.31 s, 12 s, 3 min; "under 0.01 s" if it would round to 0."""
     if value < 0.005:
         return "under 0.01 s"
     if value < 9.95:
@@ -26,7 +26,7 @@ def seconds(value: float) -> str:
 
 
 def memory(grown_mb: float) -> str:
-    """Format a growth of memory in MB of 10^6; below 1 MB it is within the noise of the measurement."""
+    """Format a growth of memory in MB (10^6 bytes); growth below 1 MB is within the noise of the measurement."""
     return "under 1 MB" if grown_mb < 1 else file_size(grown_mb * 1e6)
 
 
@@ -49,7 +49,7 @@ def measure(column: Column, value: float | None) -> str:
 
 
 def scores_line(scores: Scores) -> str:
-    """Return the line under an image: PSNR-Y and SSIM-Y where there is a reference, else LR consistency."""
+    """Return the line under an image: PSNR-Y and SSIM-Y if there is a reference, else LR consistency."""
     from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y, SSIM_Y
 
     if scores.psnr_y is not None:
@@ -63,27 +63,27 @@ def precision(name: str, loss_db: float | None) -> str:
 
 
 def shift_phrase(found: Shift) -> str:
-    """Describe the shift of a result that another tool made: "1.5 px right and 0.3 px down"; "" where there was none."""
+    """Describe the shift of another tool's result: "1.5 px right and 0.3 px down"; "" if it had none."""
     across = f"{abs(found.right):g} px {'right' if found.right > 0 else 'left'}" if found.right else ""
     along = f"{abs(found.down):g} px {'down' if found.down > 0 else 'up'}" if found.down else ""
     return " and ".join(filter(None, (across, along)))
 
 
 def detail(job: Job) -> str:
-    """Describe how much of its detail a generative result shows: "detail 0.6"; "" where it shows all."""
+    """Describe the share of its detail that a generative result shows: "detail 0.6"; "" if it shows all."""
     shown = detail_of(job)
     return "" if shown == 1 else f"detail {shown:g}"
 
 
 def title(result: Result) -> str:
-    """Return the title of a result's method, with its detail where it shows less: "SRGAN, detail 0.6, masked"."""
+    """Return the title of a result's method, with its detail if it is reduced: "SRGAN, detail 0.6, masked"."""
     return ", ".join(filter(None, (result.job.title, detail(result.job), "masked" if result.masked else "")))
 
 
 def how(result: Result) -> str:
-    """Describe how a result was computed: size, backend, precision and tiles, all of which change its numbers.
+    """Describe how a result was computed: size, backend, precision and tiles, all of which affect its numbers.
 
-    Of one that another tool made nothing is known but how it was aligned.
+    For a result of another tool, only its alignment is known.
     """
     if result.shift is not None:
         moved = shift_phrase(result.shift)
@@ -95,12 +95,12 @@ def how(result: Result) -> str:
 
 
 def method_label(job: Job, estimate: float, here: bool) -> str:
-    """Return the two lines of a method's checkbox: its name and expected time, then what it is for and its licence.
+    """Return the two lines of a method's checkbox: its name and expected time, then its purpose and licence.
 
     Args:
-        job: the method.
-        estimate: seconds that it is expected to take.
-        here: its files are on this computer.
+        job: The method.
+        estimate: Expected time in seconds.
+        here: Whether its files are on this computer.
     """
     checkpoint = job.checkpoint
     parts = [checkpoint.note or job.approach.summary]
@@ -133,13 +133,13 @@ def needs(needed: Needs) -> str:
 
 
 def licence(checkpoint: Checkpoint) -> str:
-    """Return the licence of the weights, with a remark where it restricts commercial use; of a user's file, as stated."""
+    """Return the licence of the weights, with a remark if it restricts commercial use; for a user's file, as stated."""
     if checkpoint.is_file_of_user and not checkpoint.is_published:
         return checkpoint.licence
     return terms(checkpoint.licence)
 
 
 def terms(licence: str) -> str:
-    """Return a licence with a remark where it restricts commercial use."""
+    """Return a licence with a remark if it restricts commercial use."""
     remarks = {"yes": "", "no": " (no commercial use)", "ask": " (commercial use with conditions)"}
     return licence + remarks[commercial_use(licence)]

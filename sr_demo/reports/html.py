@@ -1,4 +1,4 @@
-"""HTML from the jinja2 templates in `templates/`, for all reports and for what the page shows of them."""
+"""HTML from the jinja2 templates in `templates/`, for all reports and for their parts on the page."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def render(template: str, **values: Any) -> str:
     """Fill a template; every value is escaped unless the template marks it as HTML (`| safe`).
 
     Args:
-        template: file name in `templates/`.
-        **values: its variables, all of which must be given.
+        template: File name in `templates/`.
+        **values: Its variables, all of which must be given.
     """
     return _environment().get_template(template).render(values)
 
 
 def stream(template: str, **values: Any) -> Iterator[str]:
-    """Fill a template as `render` does, and yield the text in parts as they are made."""
+    """Fill a template like `render`, and yield the text in parts as they are rendered."""
     return _environment().get_template(template).generate(values)
 
 
 def image_uri(image: Image) -> str:
-    """Return an image (H, W, 3), float32 in [0, 1], as a `data:` address that holds it as PNG."""
+    """Return an image (H, W, 3), float32 in [0, 1], as a `data:` address of a PNG."""
     return png_uri(encode_png(ImageData(image)))
 
 

@@ -1,7 +1,7 @@
-"""Maps of invented detail as images that lie over a result: a colour and a pattern for each kind, else transparent.
+"""Maps of invented detail as overlays on a result: a colour and a pattern for each kind, transparent elsewhere.
 
-The colours are of the palette of Okabe and Ito, which colour-blind eyes tell apart; stripes, dots and a plain tint tell the
-kinds apart without colour. The same three stand in the legend (`ui/viewer/viewer.css`).
+The colours are from the palette of Okabe and Ito, which colour-blind users can distinguish; stripes, dots and a plain tint
+distinguish the kinds without colour. The legend has the same colours and patterns (`ui/viewer/viewer.css`).
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from sr_demo.metrics.unsupported import unsupported
 RIGHT, MISSING, INVENTED = (0, 114, 178), (240, 228, 66), (213, 94, 0)
 """8-bit colours: blue, yellow, vermilion."""
 _PERIOD_SHARE = 1 / 48
-"""Period of the patterns in shorter sides of the image: they must be seen when a whole image is fitted into a window."""
+"""Period of the patterns as a share of the image's shorter side, so that they are visible when the whole image is shown."""
 _STRONG, _WEAK = 0.85, 0.25
-"""Opacity on a stripe or dot, and beside it."""
+"""Opacity on a stripe or dot, and between them."""
 _LEAST, _FULL = 2 / 255, 10 / 255
-"""Amplitude of unsupported detail that is shown at all, and from which on it is shown at full strength.
+"""Smallest amplitude of unsupported detail that is shown, and amplitude from which it is shown at full strength.
 
-RDN, which is faithful, stays below 2.3 levels in nine pixels of ten on the bundled photos; Real-ESRGAN x4plus is above 9.
+90 % of the pixels of the bundled photos are below 2.3 levels for RDN, which is faithful, and below about 9 for Real-ESRGAN
+x4plus.
 """
 
 
 def true_overlay(result: Image, lr: Image, reference: Image) -> ImageData:
-    """Return what is right, missing and invented in a result, as transparent colours; arguments as of `invention_map`."""
+    """Return an overlay of right, missing and invented detail in a result. See `invention_map` for the arguments."""
     shares = invention_map(result, lr, reference)
     kind, counted = shares.argmax(axis=2), shares.sum(axis=2) > 0
     height, width = shares.shape[:2]
@@ -39,12 +40,12 @@ def true_overlay(result: Image, lr: Image, reference: Image) -> ImageData:
 
 
 def unsupported_overlay(result: Image, lr: Image, faithful: Iterable[Image]) -> ImageData:
-    """Return where detail of a result is unsupported, as stripes; arguments as of `unsupported`."""
+    """Return an overlay with stripes on unsupported detail of a result. See `unsupported` for the arguments."""
     return spread_overlay(unsupported(result, lr, faithful))
 
 
 def spread_overlay(amount: NDArray[np.float32]) -> ImageData:
-    """Return an amplitude of detail, (H, W), such as how far the samples of a diffusion model differ, as stripes."""
+    """Return an overlay with stripes for an amplitude of detail (H, W), such as the spread of a diffusion model's samples."""
     shown = np.clip((amount - _LEAST) / (_FULL - _LEAST), 0, 1)
     colours = np.broadcast_to(np.asarray(INVENTED, np.float32) / 255, (*amount.shape, 3))
     return _layer(colours, shown * _stripes(*amount.shape))

@@ -1,4 +1,4 @@
-"""Matching HR and LR images by the names that published test sets use.
+"""Matching of HR and LR images by the file names of published test sets.
 
 ::
 
@@ -9,7 +9,7 @@
     img_001_SRF_4_HR.png      img_001_SRF_4_LR.png                 SelfExSR, in one folder
     Canon_001_HR.png          Canon_001_LR4.png                    RealSR, in one folder
 
-Case does not matter, and neither do extensions.
+Case and suffixes are ignored.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from sr_demo.errors import BadInput
 
 
 class Name(NamedTuple):
-    """A file name, taken apart."""
+    """The parts of a file name."""
 
     key: str
-    """What HR and LR have in common, with case folded."""
+    """The part that HR and LR have in common, case-folded."""
     role: Literal["HR", "LR", ""]
-    """What the name says that it is."""
+    """The role that the name states; "" if it states none."""
 
 
 @lru_cache
@@ -41,11 +41,11 @@ def _endings(scale: int) -> tuple[tuple[Literal["HR", "LR"], re.Pattern[str]], .
 
 
 def parsed(stem: str, scale: int) -> Name:
-    """Take a file name without its extension apart.
+    """Parse a file name without its suffix.
 
     Args:
-        stem: the name.
-        scale: HR size divided by LR size; endings for other scales belong to the name.
+        stem: The name.
+        scale: HR size divided by LR size; endings for other scales are part of the key.
     """
     folded = stem.casefold()
     for role, pattern in _endings(scale):
@@ -56,14 +56,14 @@ def parsed(stem: str, scale: int) -> Name:
 
 
 def in_one_folder(files: Sequence[Path], scale: int) -> list[tuple[Path, Path]]:
-    """Return the pairs (HR, LR) of a folder that holds both kinds; empty for a folder of HR images alone.
+    """Return the pairs (HR, LR) of a folder that contains both; empty for a folder of HR images only.
 
     Args:
-        files: its images.
+        files: Images in the folder.
         scale: HR size divided by LR size.
 
     Raises:
-        BadInput: when an image has several matches.
+        BadInput: An image has several matches.
     """
     names = {path: parsed(path.stem, scale) for path in files}
     small = [path for path in files if names[path].role == "LR"]
@@ -77,12 +77,12 @@ def matched(hr: Sequence[Path], lr: Sequence[Path], scale: int, what: str = "sma
 
     Args:
         hr: HR images.
-        lr: LR images; those without a match are left out. Where it holds HR images too, these are not considered.
+        lr: LR images; those without a match, and HR images among them, are ignored.
         scale: HR size divided by LR size.
-        what: noun for the messages.
+        what: Noun for the messages.
 
     Raises:
-        BadInput: when an HR image has no match, or several, or shares it with another; names them.
+        BadInput: An HR image has no match, has several, or shares its match with another; names them.
     """
     by_key: dict[str, list[Path]] = defaultdict(list)
     for path in lr:
@@ -105,14 +105,14 @@ def matched(hr: Sequence[Path], lr: Sequence[Path], scale: int, what: str = "sma
 
 
 def _only(path: Path, candidates: Sequence[Path], stems: set[str], scale: int, what: str) -> Path | None:
-    """Return the one LR image of `path`; None without any. Raises BadInput where several match.
+    """Return the LR image of `path`; None if there is none. Raises BadInput if several match.
 
     Args:
-        path: an HR image.
+        path: An HR image.
         candidates: LR images with its key.
-        stems: names of all HR images, to whose namesakes other images have no claim.
+        stems: Names of all HR images; an LR image with one of these names only matches this HR image.
         scale: HR size divided by LR size.
-        what: noun for the message.
+        what: Noun for the message.
     """
     left = [one for one in candidates if one.stem == path.stem or one.stem not in stems]
     if any(parsed(one.stem, scale).role == "LR" for one in left):

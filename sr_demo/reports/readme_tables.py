@@ -36,7 +36,7 @@ def approach_table(approaches: Sequence[Approach]) -> str:
 
 
 def score_table(approaches: Sequence[Approach]) -> str:
-    """Return the scores of the embedded networks, as their cards state them, as a Markdown table."""
+    """Return the scores of the embedded networks from their cards as a Markdown table."""
     lines = [
         "| checkpoint | Set5 PSNR-Y / SSIM-Y | Set14 PSNR-Y / SSIM-Y | iterations | trained for |",
         "|---|---|---|---|---|",
@@ -60,7 +60,7 @@ def score_table(approaches: Sequence[Approach]) -> str:
 
 
 def rendered(text: str) -> str:
-    """Return the text of README.md with the tables between the markers generated again."""
+    """Return the text of README.md with regenerated tables between the markers."""
     for name, table in (("approaches", approach_table(APPROACHES)), ("scores", score_table(APPROACHES))):
         pattern = rf"(<!-- {name}: generated -->\n).*?(\n<!-- end -->)"
         text = re.sub(pattern, lambda m, table=table: m.group(1) + table + m.group(2), text, flags=re.DOTALL)

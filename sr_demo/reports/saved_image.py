@@ -1,4 +1,4 @@
-"""An image of a comparison that lies on disk, as the viewer, the shared page and the zip use it."""
+"""An image of a comparison on disk, for the viewer, the shared page and the zip."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sr_demo.inference.jobs import ImageResult, Job
 from sr_demo.reports import formatting
 
 _MAX_SHOWN_PIXELS = 40_000_000
-"""Browsers fail on very large images: beyond this they get a smaller copy, and the download is whole."""
+"""Number of pixels above which browsers get a smaller copy, since they fail on very large images; downloads are complete."""
 INVENTS = "may invent detail: do not measure in it"
 
 
 class Part(NamedTuple):
-    """Where a part of an image lies, in fractions of the whole width and height."""
+    """Position of a part of an image, in fractions of the whole width and height."""
 
     left: float
     top: float
@@ -33,21 +33,21 @@ class SavedImage:
     path: Path
     size: Size
     label: str
-    """What the image shows: the title of a method, "Input" or the like."""
+    """Content of the image: the title of a method, "Input" or the like."""
     scores: str
-    """Scores in one short line, or where the image comes from."""
+    """Scores in one short line, or the origin of the image."""
     alt: str
-    """Text for people who do not see the image."""
+    """Alternative text."""
     note: str = ""
-    """What people should know while they look at it; "" where there is nothing."""
+    """Note that users should read with the image; "" for none."""
     reference: bool = False
     """Whether it is the HR reference that the others are scored against."""
     small_copy: Path | None = None
-    """What a browser loads instead of a very large image."""
+    """Smaller copy that a browser loads instead of a very large image."""
     name: str = ""
     """See `id`."""
     part: Part | None = None
-    """Where it lies in the images that show more than it; None where it shows as much as the others."""
+    """Position of the image within the others if it shows only a part of them; None if it shows the same."""
 
     @property
     def id(self) -> str:
@@ -63,16 +63,16 @@ class SavedImage:
 def save(
     image: ImageData, path: Path, label: str, scores: str, what: str, *, note: str = "", reference: bool = False
 ) -> SavedImage:
-    """Write an image, and a smaller copy beside it where it is too large for a browser.
+    """Write an image, and a smaller copy beside it if it is too large for a browser.
 
     Args:
-        image: What is written.
+        image: The image to write.
         path: The PNG file.
-        label: See `SavedImage`, like `scores`, `note` and `reference`.
-        scores: Likewise.
-        what: Begins the text alternative, which ends with the size.
-        note: Likewise.
-        reference: Likewise.
+        label: See `SavedImage`.
+        scores: See `SavedImage`.
+        what: Beginning of the alternative text, which ends with the size.
+        note: See `SavedImage`.
+        reference: See `SavedImage`.
 
     Raises:
         StorageError: The disk is full, or cannot be written.
@@ -86,7 +86,7 @@ def save(
 def save_result(result: ImageResult, folder: Path, ending: str = "") -> SavedImage:
     """Write the image of a result into `folder`, named by `stem` and `ending`. Raises StorageError."""
     job = result.job
-    sizing = result.sizing if "," in result.sizing else ""  # one run needs no words
+    sizing = result.sizing if "," in result.sizing else ""  # a single run is not described
     seconds = "" if result.is_brought else formatting.seconds(result.seconds)
     parts = (formatting.scores_line(result.scores), seconds, sizing)
     scores = "   ".join(filter(None, parts))
@@ -95,13 +95,13 @@ def save_result(result: ImageResult, folder: Path, ending: str = "") -> SavedIma
 
 
 def stem(job: Job) -> str:
-    """Return the name of a result's file without its ending: "real-esrgan", or "real-esrgan_detail-60" with less detail."""
+    """Return the stem of a result's file name: "real-esrgan", or "real-esrgan_detail-60" with reduced detail."""
     detail = detail_of(job)
     return job.file_name if detail == 1 else f"{job.file_name}_detail-{100 * detail:.0f}"
 
 
 def _note(result: ImageResult) -> str:
-    """Return what people should know while they look at a result."""
+    """Return the note that users should read with a result."""
     job = result.job
     if result.is_brought:
         return formatting.how(result)
@@ -114,7 +114,7 @@ def _note(result: ImageResult) -> str:
 
 
 def shown_file(path: Path) -> Path:
-    """Return the file that a browser loads of an image that `save` wrote to `path`."""
+    """Return the file that a browser loads for an image that `save` wrote to `path`."""
     copy = _small_copy_of(path)
     return copy if copy.is_file() else path
 
@@ -124,7 +124,7 @@ def _small_copy_of(path: Path) -> Path:
 
 
 def _small_copy(image: ImageData, path: Path) -> Path | None:
-    """Write a copy beside `path` where the image is too large for a browser; else return None."""
+    """Write a smaller copy beside `path` and return it if the image is too large for a browser; else return None."""
     height, width = image.size
     if height * width <= _MAX_SHOWN_PIXELS:
         return None
@@ -135,6 +135,6 @@ def _small_copy(image: ImageData, path: Path) -> Path | None:
 
 
 def reduced(image: ImageData, size: Size) -> ImageData:
-    """Return a smaller copy to look at: of 8 bits and without metadata, but with its profile and alpha channel."""
+    """Return a smaller copy for display, with 8 bits and without metadata, but with its profile and alpha channel."""
     alpha = None if image.alpha is None else resize(image.alpha, size, "area")
     return replace(image, pixels=resize(image.pixels, size, "area"), alpha=alpha, bits=8, metadata=Metadata())

@@ -1,4 +1,4 @@
-"""A scatter chart of quality against time: numbered dots as SVG, and the list of what they stand for."""
+"""A scatter chart of quality against time: numbered dots as SVG, and their legend."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sr_demo.reports.html import render
 _FRAME = svg.Frame(width=440, height=300, left=60, right=20, top=32, bottom=48)
 _STYLE = "width:100%;max-width:560px;height:auto;font:13px system-ui,sans-serif"
 _RADIUS = 10
-"""Of a dot, which holds a number of two digits."""
+"""Radius of a dot, which contains a number of up to two digits."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One method: its name, the seconds it took (positive; None where they are not known) and its quality."""
+    """One method: its name, its seconds (positive; None if they are unknown) and its quality."""
 
     label: str
     seconds: float | None
@@ -26,7 +26,7 @@ class Point:
 
 @dataclass(frozen=True)
 class _Dot:
-    """A point's place in the chart, and the place of its number, which is moved where dots would cover each other."""
+    """Position of a point in the chart, and of its numbered dot, which is moved if dots would overlap."""
 
     x: float
     y: float
@@ -35,15 +35,15 @@ class _Dot:
 
 
 def quality_against_time(points: Sequence[Point], quality: str, unit: str, *, ranks: bool = True) -> str:
-    """Return an SVG chart with seconds (logarithmic) to the right and quality upward, and its legend, as HTML.
+    """Return an SVG chart with seconds (logarithmic) on the x axis and quality on the y axis, and its legend, as HTML.
 
-    A method whose seconds are not known is a dashed line at its quality.
+    A method with unknown seconds is a dashed line at its quality.
 
     Args:
-        points: the methods, at least one; numbered from 1 in this order.
-        quality: what is measured.
-        unit: its unit.
-        ranks: more of it means a better result: a line then joins those that no other beats in both.
+        points: The methods, at least one; numbered from 1 in this order.
+        quality: Name of the quality measure.
+        unit: Unit of the measure.
+        ranks: Whether higher values mean better results; if so, a line joins the Pareto front.
     """
     timed = [p.seconds for p in points if p.seconds is not None]
     seconds = svg.SecondsAxis.of(_FRAME, timed or [1.0])
@@ -83,7 +83,7 @@ def _duration(point: Point) -> str:
 
 
 def front(points: Sequence[Point]) -> list[Point]:
-    """Return the points that no other beats in both time and quality (the Pareto front), the quickest first."""
+    """Return the points that no other point beats in both time and quality (the Pareto front), fastest first."""
     found: list[Point] = []
     timed = [(p.seconds, p) for p in points if p.seconds is not None]
     for _, point in sorted(timed, key=lambda pair: (pair[0], -pair[1].quality)):
@@ -100,7 +100,7 @@ def _nice_range(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def _placed(places: Sequence[tuple[float, float]]) -> list[_Dot]:
-    """Give each place the nearest free dot inside the frame, in their order."""
+    """Place a dot for each point, in order, at the nearest free position inside the frame."""
     dots: list[_Dot] = []
     for x, y in places:
         free = (at for at in _around(x, y) if _is_free(*at, dots))
@@ -109,7 +109,7 @@ def _placed(places: Sequence[tuple[float, float]]) -> list[_Dot]:
 
 
 def _around(x: float, y: float) -> Iterator[tuple[float, float]]:
-    """Yield (x, y), then places around it, farther and farther away."""
+    """Yield (x, y), then positions around it at increasing distances."""
     yield x, y
     for ring in range(1, 2 * _FRAME.width // _RADIUS):
         for turn in range(16):

@@ -1,6 +1,6 @@
 """SVG elements for the charts of all reports, drawn in `currentColor` so that they fit light and dark pages.
 
-Functions return markup as text. Texts and labels are escaped here; everything else is numbers.
+Functions return markup as text. Texts and labels are escaped here; all other arguments are numbers.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from itertools import pairwise
 from math import ceil, floor, log10
 
 DASHES = ("", "6 3", "2 3", "8 3 2 3", "1 4", "10 4", "4 2", "12 3 3 3")
-"""Lines are distinguished by their dashes, so that no chart depends on colours."""
+"""Dash patterns that distinguish lines, so that no chart depends on colours."""
 FIGURE_STYLE = "width:100%;height:auto;font:11px system-ui,sans-serif"
 """Style of a chart that fills its column."""
 _LABEL_WIDTH = 48
-"""Least distance between two labels of an axis of seconds."""
+"""Smallest distance between two labels of an axis of seconds."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class SecondsAxis:
 
     @classmethod
     def of(cls, frame: Frame, seconds: Iterable[float]) -> SecondsAxis:
-        """Return the shortest axis that holds all `seconds`, which must be positive."""
+        """Return the shortest axis that contains all `seconds`, which must be positive."""
         values = list(seconds)
         decades = range(floor(log10(min(values))), ceil(log10(max(values))) + 2)
         ticks = [step * 10.0**decade for decade in decades for step in (1, 2, 5)]
@@ -72,7 +72,7 @@ class SecondsAxis:
         return self.frame.x(log10(seconds / self.ticks[0]) / log10(self.ticks[-1] / self.ticks[0]))
 
     def grid(self) -> str:
-        """Return a vertical line for each tick, and a label; only powers of ten have one where there is no room for all."""
+        """Return a vertical line and a label for each tick; only powers of ten are labelled if there is no room for all."""
         parts: list[str] = []
         places = [self.x(tick) for tick in self.ticks]
         crowded = min(b - a for a, b in pairwise(places)) < _LABEL_WIDTH
@@ -87,9 +87,9 @@ def document(frame: Frame, label: str, body: str, style: str) -> str:
     """Return a whole SVG image.
 
     Args:
-        frame: its size.
-        label: its text for people who do not see it.
-        body: its elements.
+        frame: Size of the image.
+        label: Alternative text.
+        body: Elements of the image.
         style: CSS declarations.
     """
     return (
@@ -99,7 +99,7 @@ def document(frame: Frame, label: str, body: str, style: str) -> str:
 
 
 def figure(frame: Frame, label: str, body: str, caption: str) -> str:
-    """Return an SVG image with a caption, as wide as its column; arguments as for `document`."""
+    """Return an SVG image with a caption, as wide as its column. See `document` for the arguments."""
     image = document(frame, label, body, FIGURE_STYLE)
     return f'<figure class="sr-curve">{image}<figcaption>{escape(caption)}</figcaption></figure>'
 
@@ -125,7 +125,7 @@ def circle(x: float, y: float, radius: float = 4, opacity: float = 1) -> str:
 
 
 def numbered_dot(x: float, y: float, radius: float, number: int, *, strong: bool) -> str:
-    """Return a ring with a number in it, on the colour of the page; a `strong` one is drawn thicker."""
+    """Return a ring with a number in it, filled with the page's colour; a `strong` ring is thicker."""
     stroke, weight = (2.5, "bold") if strong else (1, "normal")
     return (
         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius}" stroke="currentColor" stroke-width="{stroke}" '
@@ -135,7 +135,7 @@ def numbered_dot(x: float, y: float, radius: float, number: int, *, strong: bool
 
 
 def bar(x: float, y: float, width: float, height: float, title: str) -> str:
-    """Return a filled rectangle with a title that browsers show under the pointer."""
+    """Return a filled rectangle with a title that browsers show as a tooltip."""
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" fill-opacity=".55">'
         f"<title>{escape(title)}</title></rect>"

@@ -1,6 +1,6 @@
 """The table of a comparison: scores and cost of each method, with an explanation of each column.
 
-Four columns are shown, those that matter most; a checkbox above the table shows the others.
+The four most important columns are shown at first; a checkbox above the table shows the others.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Field:
     help: str
     text: Callable[[Result], str]
     number: Callable[[Result], float | None] | None = None
-    """The value to sort by and to find the best of; None for columns of text."""
+    """The value for sorting and for the best result; None for text columns."""
     best: Callable[[Sequence[float]], float] | None = None
-    """`min` or `max`; None where the smallest or largest value does not mean the best result."""
+    """`min` or `max`; None if neither the smallest nor the largest value means the best result."""
 
 
 def _score(column: Column) -> Field:
@@ -52,7 +52,7 @@ def _score(column: Column) -> Field:
 
 
 def _known_of_ours(field: Field) -> Field:
-    """Return `field` with a dash for results that other tools made: what they cost is not known."""
+    """Return `field` with a dash for results of other tools, whose costs are unknown."""
     plain, measured = field.text, field.number
 
     def text(result: Result) -> str:
@@ -104,7 +104,7 @@ _UNKNOWN = (
     "seconds", "load_seconds", "peak_memory_mb", "parameters", "bytes", "licence", "runs_on_cpu", "edge", "precision", "tile",
     "tiles", "halo", "may_invent_detail",
 )  # fmt: skip
-"""Keys of a record that are null for a result that another tool made."""
+"""Keys of a record that are null for results of other tools."""
 
 
 _FIRST_WITH_REFERENCE = ("psnr_y", "ssim_y", "seconds", "invents")
@@ -114,7 +114,7 @@ _FIRST = ("lr_consistency", "seconds", "invents", "licence")
 def fields(results: Sequence[Result]) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
     """Return the columns that have values: those shown at first, and the others.
 
-    Without a reference there is no PSNR and no SSIM, and the first columns are others.
+    Without a reference there is no PSNR and no SSIM, and other columns are shown first.
     """
     scored = any(r.scores.psnr_y is not None for r in results)
     scores = (
@@ -127,9 +127,9 @@ def fields(results: Sequence[Result]) -> tuple[tuple[Field, ...], tuple[Field, .
 
 
 def html_table(results: Sequence[Result]) -> str:
-    """Return the results as an HTML table whose best values carry a star; "" without results.
+    """Return the results as an HTML table with a star at the best values; "" without results.
 
-    The page's script (`ui/compare/table.js`) sorts it by the buttons in its head.
+    The page's script (`ui/compare/table.js`) sorts it with the buttons in its header.
     """
     if not results:
         return ""
@@ -148,7 +148,7 @@ class _Cell(NamedTuple):
 
     text: str
     sort: str
-    """Number that the column is sorted by; "" sorts by the text."""
+    """Number by which the column is sorted; "" to sort by the text."""
     best: bool
 
 
@@ -159,7 +159,7 @@ def _cell(result: Result, column: Field, best: float | None) -> _Cell:
 
 
 def _best(column: Field, results: Sequence[Result]) -> float | None:
-    """Return the best value of a column; None with fewer than two results, or where none is better than another."""
+    """Return the best value of a column; None with fewer than two results, or if all are equal."""
     if column.best is None or column.number is None or len(results) < 2:
         return None
     values = [number for number in map(column.number, results) if number is not None]
@@ -207,7 +207,7 @@ def record(result: Result) -> dict[str, Any]:
 
 
 def _json_number(value: float | None) -> float | str | None:
-    """Return a number rounded to 4 digits, or "identical" for infinity, which JSON does not have."""
+    """Return a number rounded to 4 digits, or "identical" for infinity, which JSON cannot represent."""
     if value is None:
         return None
     return "identical" if value == float("inf") else round(value, 4)

@@ -1,4 +1,4 @@
-"""Training of the embedded networks as their cards record it: curves, scores and cost."""
+"""Curves, scores and cost of the training of the embedded networks, from their cards."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ class TrainedNetwork:
     """One embedded network and its card."""
 
     name: str
-    """As on the command line: `rdn:mse`."""
+    """Name on the command line, such as `rdn:mse`."""
     parameters: int
-    """Of all that runs; the card counts only what was trained together: a diffusion model has a network to start from."""
+    """Parameters of all networks that run. The card counts only those trained together, without the initial network of the
+    diffusion model."""
     card: dict[str, Any]
 
 
 def trained_networks(approaches: Sequence[Approach]) -> list[TrainedNetwork]:
-    """Return the embedded networks whose cards hold curves, in catalogue order."""
+    """Return the embedded networks whose cards contain curves, in catalogue order."""
     found: list[TrainedNetwork] = []
     for approach in approaches:
         for checkpoint in approach.checkpoints:
@@ -46,15 +47,15 @@ def trained_networks(approaches: Sequence[Approach]) -> list[TrainedNetwork]:
 
 
 def curve_chart(networks: Sequence[TrainedNetwork], measure: str, title: str) -> str:
-    """Return an SVG chart with a line per network, iterations to the right and `measure` upward; "" without any value.
+    """Return an SVG chart with a line per network, iterations on the x axis and `measure` on the y axis; "" without values.
 
-    The horizontal axis shows iterations because minutes depend on the other load of the machine. Where a card has the
-    measure on training photos too, a second, faint line shows it.
+    The x axis shows iterations, because minutes depend on the other load of the machine. If a card has the measure on
+    training photos too, a second, faint line shows it.
 
     Args:
-        networks: the networks to draw.
-        measure: key of the curve in the cards, see MEASURES.
-        title: caption of the chart.
+        networks: The networks to draw.
+        measure: Key of the curve in the cards; see MEASURES.
+        title: Caption of the chart.
     """
     validation = [_curve(network, measure) for network in networks]
     training = [_curve(network, f"train_{measure}") for network in networks]
@@ -63,7 +64,7 @@ def curve_chart(networks: Sequence[TrainedNetwork], measure: str, title: str) ->
         return ""
     last = max(iteration for iteration, _ in points)
     values = sorted(value for _, value in points)
-    # The first validations of a training are outliers that would flatten the rest of the chart: cut 2 % at both ends.
+    # The first validations of a training are outliers that would flatten the chart; 2 % are cut off at both ends.
     low, high = values[len(values) // 50], values[-1 - len(values) // 50]
     span = (high - low) or 1.0
 
@@ -88,7 +89,7 @@ def curve_chart(networks: Sequence[TrainedNetwork], measure: str, title: str) ->
 
 
 def _curve(network: TrainedNetwork, measure: str) -> Curve:
-    """Return the points where the card has a value."""
+    """Return the points for which the card has a value."""
     curves = network.card["curves"]
     return [(i, v) for i, v in zip(curves["iteration"], curves.get(measure, []), strict=False) if v is not None]
 

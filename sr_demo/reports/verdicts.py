@@ -1,4 +1,4 @@
-"""Verdicts: whether a measured approach fits a budget, with a figure for each reason."""
+"""Verdicts on whether a measured approach fits a budget, with a figure for each reason."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ Facts = dict[str, Any]
 Level = Literal["fits", "fits with", "does not fit", "not measured"]
 HERE = "this machine"
 RATES = {"2 cores, 8 GB": 0.25e12, "laptop": 0.8e12, "T4": 16e12, "H100": 250e12}
-"""Floating point operations per second that convolutional networks are assumed to reach: on the two CPUs what convolutions
-reach in fp32, on the GPUs a quarter of the vendor's dense half-precision peak (65 and 990 TFLOP/s)."""
+"""Assumed floating point operations per second of convolutional networks: on the two CPUs the rate of convolutions in fp32,
+on the GPUs a quarter of the vendor's dense half-precision peak (65 and 990 TFLOP/s)."""
 BY_OPERATIONS = ("convolutional", "adversarial")
-"""Families whose time on other hardware is estimated from their operations. Attention takes many times longer than its
-operations suggest, and so do methods that are not networks: for them the time measured here is used."""
+"""Families whose time on other hardware is estimated from their operations. Attention and methods without networks take many
+times longer than their operations suggest, so that the time measured here is used for them."""
 RULE = (
     "on other hardware, convolutional networks: operations per pixel x pixels / the rate assumed for that hardware; "
     "attention networks and all other methods: the time measured here, since their operations would suggest far too little. "
     "For other sizes, time in proportion to the pixels. Memory: as measured here"
 )
-"""How figures that were not measured are estimated, as text for the report."""
+"""Rule for the estimation of figures that were not measured, as text for the report."""
 MEMORY_MB = {"2 cores, 8 GB": 8e3, "laptop": 16e3}
 VRAM_MB = {"T4": 16e3, "H100": 80e3}
-"""By the vendors' data sheets."""
+"""GPU memory in MB from the vendors' data sheets."""
 _SLOWER = 4.0
-"""Up to this many times too slow, the verdict suggests smaller images instead of a no."""
+"""Ratio to the time limit up to which the verdict suggests smaller images instead of refusing the method."""
 NO_LICENCE = "no licence stated"
-"""Licence of weights whose author stated none: all rights are the author's."""
+"""Licence of weights whose author stated none and thus has all rights."""
 _ALLOWED = frozenset({
     "none needed", "Apache-2.0", "MIT", "BSD-3-Clause", "BSD-2-Clause", "0BSD", "ISC", "Zlib", "CC0-1.0", "CC-BY-4.0",
     "Unlicense", "WTFPL",
-    # What is made from the weights must carry the same licence; using them commercially is allowed.
+    # Works derived from the weights must have the same licence; commercial use is allowed.
     "CC-BY-SA-4.0", "GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-only", "GPL-3.0-or-later", "LGPL-3.0-only", "MPL-2.0",
 })  # fmt: skip
 _FORBIDDEN = frozenset({"S-Lab-1.0", "SUPIR, non-commercial", NO_LICENCE})
 
 
 def commercial_use(licence: str) -> Literal["yes", "no", "ask"]:
-    """Return whether a licence allows commercial use; "ask" where permission or conditions have to be looked up.
+    """Return whether a licence allows commercial use; "ask" if permission or conditions must be checked.
 
     Args:
-        licence: SPDX identifier, or several with OR between them, of which the user may choose one.
+        licence: SPDX identifier, or several joined by OR, of which the user may choose one.
     """
     found = {_commercial_use(part.strip()) for part in licence.split(" OR ")}
     return "yes" if "yes" in found else "ask" if "ask" in found else "no"
@@ -54,13 +54,13 @@ def commercial_use(licence: str) -> Literal["yes", "no", "ask"]:
 def _commercial_use(identifier: str) -> Literal["yes", "no", "ask"]:
     if identifier in _ALLOWED:
         return "yes"
-    # Of others, such as OpenRAIL++-M, a list of forbidden uses has to be read before deploying.
+    # Other licences, such as OpenRAIL++-M, have lists of forbidden uses that must be read before deployment.
     return "no" if identifier in _FORBIDDEN or identifier.startswith("CC-BY-NC") else "ask"
 
 
 @dataclass(frozen=True)
 class Budget(Options):
-    """Limits and requirements that a method is judged by."""
+    """Limits and requirements by which a method is judged."""
 
     seconds: float = option(
         5.0, "Seconds per picture", "Longest time for one picture, without loading the method.",
@@ -127,7 +127,7 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """`fits`, `fits with …` or `does not fit, because …`."""
+        """The verdict in words: `fits`, `fits with …` or `does not fit, because …`."""
         decisive = {"fits with": "with", "does not fit": "no"}.get(self.level)
         texts = "; ".join(r.text for r in self.reasons if r.holds == decisive)
         if self.level == "does not fit":
@@ -154,11 +154,11 @@ def verdict(row: Facts, budget: Budget) -> Verdict:
 
 
 def seconds_for(row: Facts, side: int, hardware: str) -> tuple[float, Literal["measured", "estimate"]]:
-    """Return the time for an image, by RULE; on this machine the median at that size, or scaled from the largest size.
+    """Return the time for an image by RULE; on this machine, the median at this size, or scaled from the largest size.
 
     Args:
-        row: a measured row of the report.
-        side: side of the square input image in pixels.
+        row: A measured row of the report.
+        side: Side of the square input image in pixels.
         hardware: HERE or a key of RATES.
 
     Returns:
@@ -200,7 +200,7 @@ def _memory(measured: Facts, budget: Budget) -> Reason:
 
 
 def _vram(measured: Facts, budget: Budget) -> tuple[Reason, ...]:
-    """Judge GPU memory, on a GPU only; for other GPUs, main memory beyond the idle process serves as the estimate."""
+    """Judge GPU memory if the hardware is a GPU; unmeasured GPUs are estimated by main memory beyond the idle process."""
     available = VRAM_MB.get(budget.hardware)
     estimate = measured["peak_over_idle_mb"] if available else None
     peak = measured.get("vram_peak_mb") if budget.hardware == HERE else estimate
@@ -240,15 +240,15 @@ def _licence(row: Facts, budget: Budget) -> Reason:
 
 
 class _Threshold(NamedTuple):
-    """What a measured figure must not exceed, or fall below, where results are measured."""
+    """A limit for a measured figure of the results."""
 
     figure: str
-    """Key of the mean over the photos."""
+    """Key of the figure, a mean over the photos."""
     limit: str
-    """Name of the option of the budget."""
+    """Name of the budget's option with the limit."""
     at_most: bool
     text: str
-    """Why a figure beyond the limit refuses a method."""
+    """Reason for refusing a method whose figure is beyond the limit."""
 
 
 THRESHOLDS = (
@@ -265,11 +265,11 @@ THRESHOLDS = (
         "its LR consistency is {figure:.0f} dB, and {limit} dB are required",
     ),
 )  # fmt: skip
-"""What is judged of results that are measured."""
+"""The limits for measured figures of results."""
 
 
 def _invention(row: Facts, budget: Budget) -> tuple[Reason, ...]:
-    """Judge what a method invents by measured figures, or by its kind where they were not measured."""
+    """Judge invented detail by measured figures, or by the kind of method if they were not measured."""
     generative = row["may_invent_detail"]
     quality = row["measured"].get("quality")
     means: Facts = quality["photos_mean"] if quality else {}
@@ -291,13 +291,13 @@ def _invention(row: Facts, budget: Budget) -> tuple[Reason, ...]:
 
 
 def _broken(means: Facts, budget: Budget) -> tuple[Reason, ...]:
-    """Return a reason for each threshold that a method breaks; figures that were not measured break none."""
+    """Return a reason for each threshold that a method violates; missing figures violate none."""
     reasons: list[Reason] = []
     for threshold in THRESHOLDS:
         figure, limit = means.get(threshold.figure), getattr(budget, threshold.limit)
         if figure is None:
             continue
-        shown = round(figure)  # as the text has it: 38.2 is not more than 38
+        shown = round(figure)  # compared as it is displayed, so that 38.2 does not exceed 38
         if shown <= limit if threshold.at_most else shown >= limit:
             continue
         text = threshold.text.format(figure=figure, limit=limit)

@@ -1,4 +1,4 @@
-"""A function called in a process of its own: its memory is its own, and a crash of it ends nothing else."""
+"""Function calls in a separate process, with separate memory, so that a crash does not affect this process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sr_demo.errors import SRError, unexpected
 from sr_demo.progress import SILENT, Progress
 
 Report = Callable[[float, str], None]
-"""Takes the share that is done, and a note."""
+"""Receives the finished share, 0..1, and a note."""
 
 
 def call_apart(
@@ -31,14 +31,14 @@ def call_apart(
     """Call `function(*arguments, report)` in a new process and return its value. Stop ends the process.
 
     Args:
-        function: of a module, so that it can be sent; its last argument is a `Report`.
-        arguments: values that can be pickled.
-        progress: receives what the function reports, and may stop.
-        seconds: time limit.
-        most_bytes: limit of the process's resident memory; None for none.
+        function: A module-level function, so that it can be pickled; its last argument is a `Report`.
+        arguments: Values that can be pickled.
+        progress: Receives what the function reports, and may stop.
+        seconds: Time limit in seconds.
+        most_bytes: Limit of the process's resident memory; None for no limit.
 
     Raises:
-        SRError: with the message that the function failed with, or when a limit was exceeded.
+        SRError: The function failed, with its message, or a limit was exceeded.
         Cancelled: Stop was pressed.
     """
     context = multiprocessing.get_context("spawn")
@@ -78,13 +78,13 @@ def call_apart(
 def _resident_bytes(pid: int | None) -> int:
     try:
         return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:  # it has just ended
+    except psutil.Error:  # the process has just ended
         return 0
 
 
 @contextmanager
 def _no_main_module() -> Generator[None]:
-    """Prevent a started process from importing the main program again: the page would load Gradio into its memory."""
+    """Prevent new processes from importing the main program, since that of the page would load Gradio into their memory."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

@@ -1,4 +1,4 @@
-"""How long this process waits for processor cores: on a busy computer, all that it measures takes longer than it should."""
+"""The time that this process waits for processor cores, since measured times are too long on a busy computer."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import TracebackType
 
 _TASKS = Path("/proc/self/task")
 BUSY = 0.25
-"""Share of waiting from which a computer is called busy."""
+"""Share of waiting above which a computer counts as busy."""
 
 
 def waited() -> float:
-    """Return the seconds that the present threads have waited for a core since they began; 0 where that is not known."""
+    """Return the seconds that the current threads have waited for a core since they began; 0 if that is unknown."""
     total = 0
     try:
         for task in _TASKS.iterdir():
@@ -26,7 +26,7 @@ def waited() -> float:
 
 
 class Contention:
-    """Measures a block of work: `share` is the time that was spent waiting for a core, of that and the time on one."""
+    """Context manager that measures `share`, the share of waiting in the time that threads waited for or ran on a core."""
 
     share = 0.0
 
@@ -38,6 +38,6 @@ class Contention:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End. Threads that have ended meanwhile take their waiting with them."""
+        """End. The waiting of threads that have ended in the block is not counted."""
         waiting, used = max(waited() - self._waited, 0.0), time.process_time() - self._used
         self.share = waiting / (waiting + used) if waiting > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Sizes of files as people read them."""
+"""File sizes in human-readable units."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listing the files of a folder: hidden ones are left out and counted, unreadable subfolders are named."""
+"""Listing of the files in a folder: hidden files are left out and counted, unreadable subfolders are named."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from sr_demo.errors import BadInput
 
 _SYSTEM_FOLDER = "__MACOSX"
-"""Where macOS puts the hidden files of a zip."""
+"""Folder in which macOS stores the hidden files of a zip."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Listing:
     """The files of a folder."""
 
     files: list[Path] = field(default_factory=list)
-    """By path."""
+    """The files, sorted by path."""
     hidden: int = 0
-    """Hidden files, and hidden folders with all that is in them; they are left out."""
+    """Number of hidden files and hidden folders, which are left out; a folder counts as one."""
     unreadable: list[str] = field(default_factory=list)
     """A sentence for each subfolder that cannot be read."""
 
@@ -28,12 +28,12 @@ def list_files(folder: Path, *, recursive: bool = False, without: Path | None = 
     """List the files of a folder.
 
     Args:
-        folder: where to look.
-        recursive: include its subfolders; links to folders are not followed.
-        without: a subfolder that is not entered.
+        folder: The folder.
+        recursive: Include its subfolders; links to folders are not followed.
+        without: A subfolder that is skipped.
 
     Raises:
-        BadInput: when it is not a folder, or cannot be read.
+        BadInput: The path is not a folder, or cannot be read.
     """
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder." if folder.exists() else f"There is no folder {folder}.")
@@ -58,5 +58,5 @@ def list_files(folder: Path, *, recursive: bool = False, without: Path | None = 
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file or folder of this name is hidden: it begins with a dot, or belongs to the system."""
+    """Return whether a file or folder of this name is hidden: the name begins with a dot, or belongs to the system."""
     return (name.startswith(".") and name != "..") or name == _SYSTEM_FOLDER

@@ -1,4 +1,4 @@
-"""The hardware that a checkpoint needs, compared with what is here. Imports torch only where the system shows a GPU."""
+"""The hardware that a checkpoint needs, compared with this computer. Imports torch only if the system reports a GPU."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ REQUIREMENTS = "pip install -r requirements-diffusion.txt"
 ZERO_GPU_BYTES = 48 * 10**9
 """Memory of the half GPU that a ZeroGPU Space provides for a call (Hub documentation, August 2026)."""
 _TOLERANCE = 0.9
-"""A card sold as 12 GB reports a little less, and so does a machine with 16 GB of RAM."""
+"""Share of the required memory that suffices, since a card sold as 12 GB or a computer with 16 GB report a little less."""
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Hardware and packages that a checkpoint needs: for methods that need a GPU."""
+    """Hardware and packages that a checkpoint needs, for methods that need a GPU."""
 
     vram_bytes: int
     """Memory of the GPU."""
@@ -43,7 +43,7 @@ def lends_gpus() -> bool:
 
 
 def gpu_bytes() -> int:
-    """Return the memory of the GPU in bytes, 0 where there is none."""
+    """Return the memory of the GPU in bytes; 0 if there is none."""
     return ZERO_GPU_BYTES if lends_gpus() else _gpu_bytes()
 
 
@@ -60,19 +60,19 @@ def _gpu_bytes() -> int:
 
 
 def obstacle(needs: Needs | None) -> str:
-    """Return why a checkpoint cannot run here, as the end of a sentence that begins with its name; "" where it can."""
+    """Return why a checkpoint cannot run here, as the end of a sentence that begins with its name; "" if it can."""
     return "" if needs is None else _missing(needs)
 
 
 def check(title: str, needs: Needs | None) -> None:
-    """Raise CannotRunHere, with the reason and what is needed, where a checkpoint called `title` cannot run."""
+    """Raise CannotRunHere, with the reason and the requirements, if a checkpoint called `title` cannot run."""
     if why := obstacle(needs):
         raise CannotRunHere(f"{title} {why}. Nothing was downloaded.")
 
 
 def _missing(needs: Needs) -> str:
     lacking: list[str] = []
-    # The user's own copy runs in a subprocess, which gets no GPU of a ZeroGPU Space.
+    # The user's own copy runs in a subprocess, which does not get a GPU on a ZeroGPU Space.
     gpu, ram = _gpu_bytes() if needs.variables else gpu_bytes(), psutil.virtual_memory().total
     if gpu < needs.vram_bytes * _TOLERANCE:
         lacking.append(f"a GPU with {_gigabytes(needs.vram_bytes)} (here: {_gigabytes(gpu) if gpu else 'none'})")
@@ -95,21 +95,21 @@ def _there(module: str) -> bool:
 
 
 class OtherLoad:
-    """How busy other programs keep the processors, from the making of this object on."""
+    """The load of the processors by other programs since the creation of this object."""
 
     def __init__(self) -> None:
         self._begun = _processor_seconds()
 
     def share(self) -> float:
-        """Return the part of the processors' time, 0 to 1, that other programs have taken since."""
+        """Return the share of the processors' time, 0 to 1, that other programs have taken since the creation."""
         busy, idle, own = (now - then for now, then in zip(_processor_seconds(), self._begun, strict=True))
         return min(max((busy - own) / max(busy + idle, 1e-6), 0.0), 1.0)
 
 
 def _processor_seconds() -> tuple[float, float, float]:
-    """Return the seconds that all processors were busy and idle, and those that this process was busy."""
+    """Return the busy and idle seconds of all processors, and the busy seconds of this process."""
     times = psutil.cpu_times()
     idle = times.idle + getattr(times, "iowait", 0.0)
-    # Time of guests is counted among that of users.
+    # The time of guests is included in that of users.
     counted = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
     return counted - idle, idle, time.process_time()

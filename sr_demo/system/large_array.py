@@ -1,8 +1,8 @@
-"""Arrays as large as a result: memory-mapped files where they would fill memory, processed in bands of rows.
+"""Arrays of the size of results, memory-mapped if they would fill memory, and processed in bands of rows.
 
-The x4 result of 100 megapixels takes 19 GB as float32, and 5 GB as uint8. It lies in a file that is mapped into memory:
-pages that are not in use cost disk, not memory. Linux counts touched pages as memory of this process until they are
-released: code that fills or reads such an array uses `bands`, or calls `release`.
+The x4 result of 100 megapixels takes 19 GB as float32, and 5 GB as uint8. It is stored in a file that is mapped into memory,
+so that unused pages take disk space rather than memory. Linux counts touched pages as memory of this process until they are
+released; code that fills or reads such an array must use `bands`, or call `release`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from sr_demo.system import storage
 T = TypeVar("T", np.float32, np.uint8)
 
 IN_MEMORY = 192 * 2**20
-"""Bytes of one array beyond which it lies in a file: a result of 4096 x 4096 pixels is the largest that does not."""
+"""Size in bytes above which an array is memory-mapped; a result of 4096 x 4096 pixels is the largest one in memory."""
 AT_MOST = 600 * 2**20
-"""Largest array in bytes that is kept in memory where no file can be created."""
+"""Largest size in bytes of an array that is kept in memory if no file can be created."""
 _LONGEST_ROW = 150_000
-"""Bytes of a row up to which large pages are requested. Writing a tile touches all pages that hold a part of one of its rows:
-with pages of 2 MB that is every row over the height of the tile, 1 GB for 2000 rows of 40,000 pixels."""
+"""Largest size of a row in bytes for which large pages are requested. Writing a tile touches all pages that contain a part of
+its rows: with pages of 2 MB these are whole rows over the height of the tile, 1 GB for 2000 rows of 40,000 pixels."""
 BAND = 16 * 2**20
-"""Bytes of a band: small beside the memory there is, large enough that the overhead of a band does not count."""
+"""Size of a band in bytes: small compared with the memory, but large enough for a negligible overhead per band."""
 
 
 def zeros(*shape: int) -> NDArray[np.float32]:
-    """Return float32 zeros of this shape: in memory, or beyond `IN_MEMORY` in a file that goes with its last user.
+    """Return float32 zeros of this shape, in memory or, above `IN_MEMORY`, in a file that is removed with its last user.
 
-    Where no file can be created, arrays of up to `AT_MOST` bytes lie in memory; larger ones raise StorageError.
+    If no file can be created, arrays of up to `AT_MOST` bytes are kept in memory; larger ones raise StorageError.
     """
     return _made(shape, np.float32)
 
@@ -58,20 +58,20 @@ def _made(shape: tuple[int, ...], kind: type[T]) -> NDArray[T]:
 
 
 def _in_file(shape: tuple[int, ...], need: int, kind: type[T]) -> NDArray[T]:
-    # Not in the system's folder for temporary files, which is often in memory (tmpfs).
+    # Not in the system's folder for temporary files, which is often kept in memory (tmpfs).
     folder = storage.ready(storage.cache_folder() / "results", need)
     try:
         with storage.guarded(folder), tempfile.TemporaryFile(dir=folder) as file:
-            # Reserved now: if the disk filled up later, touching a page would kill the process (SIGBUS).
+            # Reserved in advance: if the disk filled up later, touching a page would kill the process (SIGBUS).
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, need)
             return _in_large_pages(np.memmap(file, kind, "w+", shape=shape))
-    except OSError as exc:  # such as ENOMEM: no address space is left to map it to (RLIMIT_AS)
+    except OSError as exc:  # such as ENOMEM, if no address space is left for the mapping (RLIMIT_AS)
         raise StorageError(f"A file of {need / 1e9:.1f} GB cannot be used in {folder}: {exc.strerror or exc}.") from exc
 
 
 def _in_large_pages(array: NDArray[T]) -> NDArray[T]:
-    """`array`, which maps a file, brought in by 2 MB at once where the system can: filling it takes a third less."""
+    """Request pages of 2 MB for the mapped `array`, with which filling it takes a third less time; return the array."""
     row = array.nbytes // max(len(array), 1)
     if isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_HUGEPAGE") and row <= _LONGEST_ROW:
         with suppress(OSError):  # a kernel built without large pages
@@ -81,10 +81,10 @@ def _in_large_pages(array: NDArray[T]) -> NDArray[T]:
 
 @contextmanager
 def written_in_tiles(array: NDArray[Any]) -> Generator[None]:
-    """Bring in the pages of a mapped `array` one by one for the block, which writes parts of its rows.
+    """Disable read-ahead of a mapped `array` within the block, which writes parts of its rows.
 
-    Else the system reads ahead, in larger and larger units that count as touched as a whole (Linux 6.18: 1.8 GB for three
-    tiles of 1000 columns). After the block it reads ahead again, for what goes through the rows from the top.
+    Otherwise the system reads ahead in increasing units, which count as touched as a whole (Linux 6.18: 1.8 GB for three
+    tiles of 1000 columns). After the block, read-ahead is enabled for sequential access to the rows.
     """
     mapping = _mapping(array) if hasattr(mmap, "MADV_RANDOM") else None
     if mapping is None:
@@ -98,14 +98,14 @@ def written_in_tiles(array: NDArray[Any]) -> Generator[None]:
 
 
 def bands(*arrays: NDArray[Any], overlap: int = 0, least: int = 1) -> Iterator[slice]:
-    """Iterate over bands of rows that cover `arrays`, from the top; a band is released when the next one is requested.
+    """Yield bands of rows that cover `arrays`, from the top; a band is released when the next one is requested.
 
-    The rows of all arrays together take about `BAND` bytes.
+    The rows of all arrays in a band together take about `BAND` bytes.
 
     Args:
-        arrays: (H, ...) each, of any type, with the same number of rows; in memory or in a file.
-        overlap: rows that each band shares with the next one.
-        least: least number of rows of a band, overlap not counted.
+        arrays: (H, ...) each, of any dtype, with the same number of rows; in memory or memory-mapped.
+        overlap: Number of rows that each band shares with the next one.
+        least: Smallest number of rows of a band, without the overlap.
 
     Yields:
         Slices of rows; a single one for small arrays.
@@ -120,9 +120,9 @@ def bands(*arrays: NDArray[Any], overlap: int = 0, least: int = 1) -> Iterator[s
 
 
 def release(*arrays: NDArray[Any]) -> None:
-    """Free the memory that mapped `arrays`, or views of them, take in this process; their content stays in the file.
+    """Free the memory of mapped `arrays`, or of views of them, in this process; their content stays in the file.
 
-    Does nothing for arrays in memory. Safe while other threads read or write the same array.
+    Has no effect on arrays in memory. Safe while other threads read or write the same array.
     """
     for array in arrays:
         mapping = _mapping(array)
@@ -131,12 +131,12 @@ def release(*arrays: NDArray[Any]) -> None:
         first = np.frombuffer(mapping, np.uint8).ctypes.data
         low, high = (bound - first for bound in np.lib.array_utils.byte_bounds(array))
         low -= low % mmap.PAGESIZE
-        with suppress(OSError):  # not supported, or pages that are locked: memory is freed later
+        with suppress(OSError):  # unsupported, or pages are locked; their memory is freed later
             mapping.madvise(mmap.MADV_DONTNEED, low, high - low)
 
 
 def equal_channels(array: NDArray[Any]) -> bool:
-    """Return whether the first three channels of (H, W, 3 or more) are equal in every pixel: gray, stored as RGB."""
+    """Return whether the first three channels of (H, W, 3 or more) are equal in all pixels, as in gray stored as RGB."""
     return all(
         bool((array[rows, :, 0] == array[rows, :, 1]).all() and (array[rows, :, 1] == array[rows, :, 2]).all())
         for rows in bands(array)
@@ -144,7 +144,7 @@ def equal_channels(array: NDArray[Any]) -> bool:
 
 
 def _mapping(array: NDArray[Any]) -> mmap.mmap | None:
-    """The file mapping that `array` is a view of; None for a private one (copy on write), which would lose changes."""
+    """Return the file mapping that `array` is a view of; None for a private one (copy on write), which would lose changes."""
     base: Any = array
     while isinstance(base, np.ndarray):
         if isinstance(base, np.memmap) and base.mode == "c":

@@ -11,13 +11,13 @@ V = TypeVar("V")
 
 
 class LeastRecentlyUsed(Generic[K, V]):
-    """Values by key, each with a weight (a count or bytes). Not thread-safe: its user holds a lock."""
+    """Values by key, each with a weight (a count or bytes). Not thread-safe; callers must hold a lock."""
 
     def __init__(self, limit: Callable[[int], int]) -> None:
         """Create an empty cache.
 
         Args:
-            limit: Takes the weight of all values held and returns the weight that is allowed; called at every `put`.
+            limit: Returns the largest allowed weight, given the weight of all held values; called at every `put`.
         """
         self._limit = limit
         self._held: OrderedDict[K, tuple[V, int]] = OrderedDict()
@@ -26,11 +26,11 @@ class LeastRecentlyUsed(Generic[K, V]):
         return key in self._held
 
     def keys(self) -> list[K]:
-        """The keys, least recently used first."""
+        """Return the keys, least recently used first."""
         return list(self._held)
 
     def use(self, key: K) -> V:
-        """Return the value of a key, which is now the most recently used. Raises KeyError."""
+        """Return the value of a key and mark it as the most recently used. Raises KeyError."""
         self._held.move_to_end(key)
         return self._held[key][0]
 
@@ -38,12 +38,12 @@ class LeastRecentlyUsed(Generic[K, V]):
         """Hold a value as the most recently used, and evict others until the limit is met.
 
         Args:
-            key: Identifies the value; a value held under it is replaced.
+            key: Identifies the value; an existing value of this key is replaced.
             value: The value.
-            weight: What counts towards the limit. The newest value is held whatever its weight.
+            weight: Weight that counts towards the limit. The newest value is held whatever its weight.
 
         Returns:
-            The number of values evicted.
+            The number of evicted values.
         """
         self._held[key] = (value, weight)
         self._held.move_to_end(key)

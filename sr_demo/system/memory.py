@@ -18,30 +18,30 @@ import psutil
 _CGROUP = Path("/sys/fs/cgroup")
 _MEMBERSHIP = Path("/proc/self/cgroup")
 ALLOWED = 2 * 10**9
-"""Bytes that a job may take, whatever its image, above what the idle process takes."""
+"""Bytes that a job may take in addition to the idle process, whatever its image."""
 _SHARE, _CAP = 0.4, 1280 * 2**20
-"""Working memory of one tile: at most this share of what is free, and at most this many bytes. The rest of `ALLOWED` is
-for two results, the reference and an image being written, each of at most `large_array.IN_MEMORY` bytes."""
+"""Limits of the working memory of one tile: a share of the free memory, and a number of bytes. The rest of `ALLOWED` is for
+two results, the reference and an image that is being written, each of at most `large_array.IN_MEMORY` bytes."""
 _LOOK_SECONDS = 1.0
-"""Interval at which work that waits for memory looks whether other programs have freed some."""
+"""Interval in seconds at which work that waits for memory checks whether other programs have freed some."""
 
 
 def available_bytes() -> int:
-    """Return the bytes that can be used now: free memory, or less where a limit on this process's cgroup is lower.
+    """Return the bytes that can be used now: the free memory, or less if the limit of this process's cgroup is lower.
 
-    Limits of containers and of systemd (MemoryMax=), in both versions of cgroups.
+    Covers limits of containers and of systemd (MemoryMax=), in both versions of cgroups.
     """
     return max(min([psutil.virtual_memory().available, *_left_in_groups()]), 0)
 
 
 def _left_in_groups() -> Iterator[int]:
-    """Yield the bytes left in each group of this process that has a limit."""
+    """Yield the remaining bytes of each cgroup of this process that has a limit."""
     for folder, names in _groups():
         try:
             limit = int((folder / names.limit).read_text())
             used = int((folder / names.used).read_text())
             yield limit - used + _reclaimable(folder / "memory.stat", names.reclaimable)
-        except (OSError, ValueError):  # no such group here, or one without a limit ("max")
+        except (OSError, ValueError):  # the group does not exist here, or has no limit ("max")
             continue
 
 
@@ -51,7 +51,7 @@ class _Names(NamedTuple):
     limit: str
     used: str
     reclaimable: str
-    """Line of `memory.stat`."""
+    """Name of the line of `memory.stat` with the reclaimable bytes."""
 
 
 _VERSION_2 = _Names("memory.max", "memory.current", "inactive_file")
@@ -59,7 +59,7 @@ _VERSION_1 = _Names("memory.limit_in_bytes", "memory.usage_in_bytes", "total_ina
 
 
 def _groups() -> Iterator[tuple[Path, _Names]]:
-    """Yield the folders of this process's memory cgroups, from its own to the root; in a container some are not there."""
+    """Yield the folders of this process's memory cgroups, from its own to the root; in a container some do not exist."""
     with suppress(OSError):
         for line in _MEMBERSHIP.read_text().splitlines():
             _, controllers, path = line.split(":", 2)
@@ -80,7 +80,7 @@ def budget() -> int:
 
 
 def _reclaimable(statistics: Path, name: str) -> int:
-    """Bytes of file cache, which count as used but are freed on demand: they fill a container to its limit."""
+    """Return the bytes of file cache, which can fill a container to its limit and count as used, but are freed on demand."""
     for line in statistics.read_text().splitlines():
         if line.startswith(f"{name} "):
             return int(line.split()[1])
@@ -88,7 +88,7 @@ def _reclaimable(statistics: Path, name: str) -> int:
 
 
 class Allotment:
-    """The working memory that is shared by work in several threads: `budget`. Thread-safe."""
+    """The working memory (`budget`) that several threads share. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = Condition()
@@ -96,9 +96,9 @@ class Allotment:
 
     @contextmanager
     def taken(self, need: int) -> Generator[None]:
-        """Wait until `need` bytes are left, and take them for the block.
+        """Wait until `need` bytes are available, and take them for the block.
 
-        The largest needs count as three quarters of all, so that small ones pass beside them.
+        Needs are limited to three quarters of the budget, so that small ones can run beside large ones.
         """
         need = min(need, budget() * 3 // 4)
         with self._changed:
@@ -119,7 +119,7 @@ def resident_bytes() -> int:
 
 
 def highest_resident_bytes() -> int:
-    """Return the peak resident set size of this process; the present one where the system does not report it."""
+    """Return the peak resident set size of this process; the current one if the system does not report the peak."""
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -130,17 +130,17 @@ def highest_resident_bytes() -> int:
 
 
 def release() -> None:
-    """Return freed memory to the system, so that a measurement starts from what is really in use."""
+    """Return freed memory to the system, so that a measurement starts from the memory in use."""
     gc.collect()
     if sys.platform == "linux":
         try:
             ctypes.CDLL("libc.so.6").malloc_trim(0)
         except (OSError, AttributeError):
-            return  # not glibc: freed memory stays with the process, and the next peak is a little too low
+            return  # not glibc; freed memory stays with the process, so that the next peak is a little too low
 
 
 def settle() -> None:
-    """Exclude all present objects from garbage collection: with torch and the page loaded, a full pass takes over 0.1 s.
+    """Exclude all current objects from garbage collection; with torch and the page, a full pass takes over 0.1 s.
 
     Call `unsettle` before some of these objects may be freed.
     """
@@ -153,7 +153,7 @@ def unsettle() -> None:
     gc.unfreeze()
 
 
-atexit.register(unsettle)  # else libraries warn at exit about objects that were never collected
+atexit.register(unsettle)  # otherwise libraries warn at exit about objects that were never collected
 
 
 class PeakMemory:
@@ -166,7 +166,7 @@ class PeakMemory:
         """Peak growth since the start, available after exit."""
 
     def kept(self) -> int:
-        """Return the bytes of the growth that are still in use: results, and what allocators of libraries hold back."""
+        """Return the bytes of the growth that are still in use, by results and by the allocators of libraries."""
         release()
         return max(resident_bytes() - self._start, 0)
 

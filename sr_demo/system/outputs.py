@@ -1,7 +1,7 @@
-"""Names for the files that a command writes: no file is replaced that the command did not make.
+"""Names of the files that a command writes; it never replaces files that it did not write.
 
-Results named by the program get the next free number (`reserved`, `numbered`); files named by the user are refused where they
-exist (`refuse_existing`, `new_files`), unless the user asks to overwrite.
+Results named by the program get the next free number (`reserved`, `numbered`); files named by the user are refused if they
+exist (`refuse_existing`, `new_files`), unless the user chooses to overwrite them.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from pathlib import Path
 from sr_demo.errors import BadInput, StorageError
 
 LONGEST = 255
-"""Bytes of a file name that every common file system takes."""
+"""Longest file name in bytes that all common file systems support."""
 
 Identity = tuple[int, int]
-"""Device and inode of a file: the same however its path is written."""
+"""Device and inode of a file, which do not depend on how its path is written."""
 
 
 def fitting(stem: str, ending: str) -> str:
-    """Return `stem` + `ending`, the stem cut where the name would exceed `LONGEST` bytes; no character is cut in half."""
+    """Return `stem` + `ending`, with the stem truncated at a whole character if the name would exceed `LONGEST` bytes."""
     encoded, room = os.fsencode(stem), LONGEST - len(os.fsencode(ending))
     if len(encoded) <= room:
         return stem + ending
-    for _ in range(3):  # the most bytes that may follow the first one of a character in UTF-8
+    for _ in range(3):  # a character has at most 3 continuation bytes in UTF-8
         if encoded[room] & 0xC0 != 0x80:
             break
         room -= 1
@@ -42,7 +42,7 @@ def numbered(target: Path, is_taken: Callable[[Path], bool]) -> Path:
 
 
 def identities(paths: Iterable[Path]) -> set[Identity]:
-    """Return the identities of those files that exist."""
+    """Return the identities of the files that exist."""
     found: set[Identity] = set()
     for path in paths:
         with suppress(OSError, ValueError):
@@ -53,18 +53,17 @@ def identities(paths: Iterable[Path]) -> set[Identity]:
 
 @contextmanager
 def reserved(target: Path, kept: Collection[Identity] = (), *, overwrite: bool = False) -> Generator[Path]:
-    """Reserve a name for a result that is written in the block: `target`, or a numbered one where a file has that name.
+    """Reserve a name for a result that is written in the block: `target`, or a numbered name if that is taken.
 
-    An empty file holds the name meanwhile, so that programs that run at the same time choose others. It is removed when the
-    block fails.
+    An empty file reserves the name, so that other running programs choose other names. It is removed if the block fails.
 
     Args:
-        target: the wanted path; its folder must exist.
-        kept: files that are never replaced, such as the inputs.
-        overwrite: whether other files may be replaced.
+        target: The preferred path; its folder must exist.
+        kept: Files that are never replaced, such as the inputs.
+        overwrite: Whether other files may be replaced.
 
     Raises:
-        StorageError: when the folder cannot be written.
+        StorageError: The folder cannot be written.
     """
 
     def is_taken(path: Path) -> bool:
@@ -86,12 +85,12 @@ def reserved(target: Path, kept: Collection[Identity] = (), *, overwrite: bool =
 
 
 def refuse_existing(paths: Iterable[Path], *, overwrite: bool, advice: str = "Choose another name") -> None:
-    """Raise BadInput, naming the first of `paths` that exists, unless `overwrite`. Devices and pipes are never refused.
+    """Raise BadInput, which names the first of `paths` that exists, unless `overwrite`. Devices and pipes are allowed.
 
     Args:
-        paths: files that the user named, or that lie beside such a file.
-        overwrite: whether the user agreed to replace them.
-        advice: what to do instead of overwriting.
+        paths: Files that the user named, or files beside them.
+        overwrite: Whether the user agreed to replace them.
+        advice: Alternative to overwriting, for the message.
     """
     for path in paths:
         if not overwrite and (path.is_file() or path.is_symlink()) and not _is_special(path):
@@ -100,17 +99,17 @@ def refuse_existing(paths: Iterable[Path], *, overwrite: bool, advice: str = "Ch
 
 @contextmanager
 def new_files(*paths: Path | None, overwrite: bool = False) -> Generator[None]:
-    """Reserve the files that the block will write, so that what cannot be written is found out before the work.
+    """Reserve the files that the block will write, so that errors are raised before the work.
 
     Files that are still empty after the block are removed.
 
     Args:
-        paths: the files; None is skipped.
-        overwrite: whether existing files may be replaced; their content stays until then.
+        paths: The files; None is skipped.
+        overwrite: Whether existing files may be replaced; their content is kept until then.
 
     Raises:
-        BadInput: when one exists.
-        StorageError: when one cannot be written.
+        BadInput: One of the files exists.
+        StorageError: One of the files cannot be written.
     """
     made: list[Path] = []
     try:
@@ -131,12 +130,12 @@ def new_files(*paths: Path | None, overwrite: bool = False) -> Generator[None]:
 
 
 def unwritable(path: Path, exc: OSError) -> StorageError:
-    """Return the error for a file at `path` that the disk refused with `exc`."""
+    """Return the error for a file at `path` that could not be written because of `exc`."""
     return StorageError(f"{path} cannot be written: {exc.strerror or exc}. Choose another place.")
 
 
 def _create(path: Path) -> bool:
-    """Create an empty file; return False where something has that name. Raises OSError."""
+    """Create an empty file; return False if the name is taken. Raises OSError."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except FileExistsError:
@@ -145,7 +144,7 @@ def _create(path: Path) -> bool:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether `path` is a device or a pipe, such as /dev/stdout."""
+    """Return whether `path` is a device or a pipe, such as /dev/stdout."""
     return path.exists() and not path.is_file() and not path.is_dir()
 
 

@@ -1,4 +1,4 @@
-"""Connection to Ray: to an existing cluster, or to one that is started here for the time of a job."""
+"""Connection to Ray: to an existing cluster, or to one that is started here for the duration of a job."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ def found() -> Any:
 
 @contextmanager
 def joined(address: str, workers: int, runtime_env: dict[str, Any], **own: Any) -> Generator[Any]:
-    """Connect to Ray and disconnect at the end. A connection that this process has already is used and kept.
+    """Connect to Ray and disconnect at the end. An existing connection of this process is used and kept.
 
     Args:
-        address: of a cluster; empty to start Ray here.
-        workers: number of CPUs of a Ray that is started here.
-        runtime_env: environment of the workers, as `ray.init` takes it.
-        **own: further arguments of `ray.init` for a Ray that is started here.
+        address: Address of a cluster; empty to start Ray here.
+        workers: Number of CPUs of a Ray that is started here.
+        runtime_env: Environment of the workers, for `ray.init`.
+        **own: Further arguments of `ray.init` for a Ray that is started here.
 
     Yields:
         The module `ray`.
 
     Raises:
-        MissingDependency: when Ray is not installed.
-        SRError: when no Ray can be reached or started.
+        MissingDependency: Ray is not installed.
+        SRError: Ray cannot be reached or started.
     """
     ray = found()
     if ray.is_initialized():
@@ -52,7 +52,7 @@ def joined(address: str, workers: int, runtime_env: dict[str, Any], **own: Any) 
             ray.init(address=address, **common)
         else:
             ray.init(num_cpus=workers, include_dashboard=False, **common, **own)
-    except Exception as problem:  # Ray raises many types here, a bare Exception when a helper process starts too late
+    except Exception as problem:  # Ray raises many types, and a bare Exception when a helper process starts too late
         where = f"at {address}" if address else "on this computer"
         raise SRError(f"No Ray could be reached or started {where} ({str(problem).splitlines()[0]}).") from problem
     try:

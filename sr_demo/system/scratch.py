@@ -1,8 +1,8 @@
-"""Temporary folders of a process, and removal of what killed processes left.
+"""Temporary folders of a process, and removal of those of killed processes.
 
-A process that ends removes its folder itself; one that is killed cannot. So each temporary folder holds a file `.lock` that
-is locked for as long as its process lives: the system releases the lock however the process ends. A lock that can be acquired
-means that the process is gone. Several servers may share a temporary folder and a cache.
+A process removes its folder when it ends, unless it is killed. Each temporary folder therefore contains a file `.lock` that
+is locked while the process runs; the system releases the lock in any case when the process ends, so a lock that can be
+acquired means that the process no longer exists. Several servers may share a temporary folder and a cache.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ RESULTS = "sr_demo_results_"
 _OURS = re.compile(r"(sr_demo_(results|supir|page)|\.sr_demo_new)_[a-z0-9_]{8}")
 """Full names of a server's temporary folders, so that the user's folders are never taken for one."""
 _UNLOCKED_SECONDS = 24 * 3600
-"""Age after which files without a lock file are removed: nothing shows whether their process lives."""
+"""Age in seconds after which files without a lock file are removed, since it is unknown whether their process lives."""
 _LOCKED = re.compile(r"\.part-[0-9a-f]{8}|\.[0-9a-f]{32}\.part|\.building-[0-9a-f]{16}-[0-9a-f]{8}")
-"""Names of what `unfinished.in_progress` holds. The build of a named patch database is not among them: it is continued
+"""Names of files and folders of `unfinished.in_progress`, without the build of a named patch database, which is continued
 later."""
 _EARLIER = re.compile(
     r".+\.part|int8[a-z0-9_]{8}|\.part-wheels-[a-z0-9_]{8}|(auto|bf16|fp16|fp32|estimates|[a-z]+\.json)\.[0-9]+"
@@ -46,7 +46,7 @@ _CACHE_DEPTH = 3
 
 
 def temporary_folder() -> Path:
-    """Return the system's folder for temporary files. Raises StorageError where none can be written."""
+    """Return the system's folder for temporary files. Raises StorageError if none can be written."""
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError as exc:
@@ -57,12 +57,12 @@ def temporary_folder() -> Path:
 
 
 class Scratch:
-    """A private folder for this process, removed at exit, or after a kill by `sweep` of another process."""
+    """A private folder of this process, which is removed at exit, or after a kill by `sweep` in another process."""
 
     def __init__(self, parent: Path) -> None:
-        """Create it below `parent`. Raises StorageError when that cannot be written."""
+        """Create the folder below `parent`. Raises StorageError when that cannot be written."""
         try:
-            # Locked before it gets the name that sweeps look for, so that none finds it unlocked.
+            # Locked before it gets its final name, so that no sweep finds it unlocked.
             fresh = Path(tempfile.mkdtemp(prefix=".sr_demo_new_", dir=parent)).resolve()
             self.path = fresh.with_name(RESULTS + fresh.name[-8:])
             self._lock = _locked(fresh)
@@ -76,7 +76,7 @@ class Scratch:
         atexit.register(self.remove)
 
     def restore(self) -> None:
-        """Create the folder again where a cleaner of temporary files removed it. Raises OSError."""
+        """Create the folder again if a cleaner of temporary files removed it. Raises OSError."""
         with self._restoring:
             if not self.path.is_dir():
                 self._lock.release(force=True)
@@ -97,7 +97,7 @@ def _locked(folder: Path) -> FileLock:
 
 
 def sweep(parent: Path) -> list[Path]:
-    """Remove the temporary folders below `parent` that dead servers of this user left; return them.
+    """Remove the temporary folders of killed servers of this user below `parent`; return them.
 
     Links are not followed, and folders of other users are not touched.
     """
@@ -111,13 +111,13 @@ def sweep_cache(cache: Path) -> list[Path]:
 
 
 def unfinished(cache: Path) -> list[Path]:
-    """The unfinished files and folders below `cache`, of living processes and of dead ones."""
+    """Return the unfinished files and folders below `cache`, of running and of killed processes."""
     found = (path for folder in _folders(cache, _CACHE_DEPTH) for path in _children(folder))
     return [path for path in found if _is_unfinished(path)]
 
 
 def sweep_builds(folder: Path) -> None:
-    """Remove what killed builders left in `folder`."""
+    """Remove the unfinished builds of killed processes in `folder`."""
     for path in _children(folder):
         if _LOCKED.fullmatch(path.name) and _is_own(path):
             _remove_dead(path, (path,))
@@ -128,7 +128,7 @@ def _is_unfinished(path: Path) -> bool:
 
 
 def _remove_dead(path: Path, lockable: Iterable[Path]) -> bool:
-    """Remove `path` if its writer is gone: nothing locks it, or the first of `lockable` with a lock file."""
+    """Remove `path` if its writer is gone: neither the path nor the first of `lockable` with a lock file is locked."""
     if _LOCKED.fullmatch(path.name):
         with claimed(path) as is_gone:
             if is_gone is not None:
@@ -152,7 +152,7 @@ def _remove_dead(path: Path, lockable: Iterable[Path]) -> bool:
 
 
 def _writer_is_gone(name: str) -> bool:
-    """Whether `name` states the number of a process that is not there."""
+    """Return whether `name` contains the id of a process that does not exist."""
     found = _PROCESS.fullmatch(name)
     return found is not None and not psutil.pid_exists(int(found[1]))
 
@@ -170,7 +170,7 @@ def _remove(path: Path) -> bool:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether `path` is a file or folder of this user, not a link."""
+    """Return whether `path` is a file or folder of this user, and not a link."""
     try:
         status = path.lstat()
     except OSError:
@@ -187,7 +187,7 @@ def _children(folder: Path) -> list[Path]:
 
 
 def _folders(top: Path, depth: int) -> Iterator[Path]:
-    """`top` and the folders below it, at most `depth` levels; links are not followed."""
+    """Yield `top` and the folders below it, at most `depth` levels deep; links are not followed."""
     yield top
     if depth:
         for child in _children(top):

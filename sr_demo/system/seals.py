@@ -1,7 +1,7 @@
-"""Checksums beside what is cached, checked once per process: damaged files are built again instead of used.
+"""Checksums of cached files, checked once per process; damaged files are built again instead of used.
 
-Binary files have a file `<name>.sha256` beside them, in the format of `sha256sum`; JSON files hold the checksum of their
-other entries under "sha256". What has none counts as damaged, unless it cannot be built again.
+Binary files have a file `<name>.sha256` beside them, in the format of `sha256sum`; JSON files contain the checksum of their
+other entries under "sha256". Files without a checksum count as damaged, unless they cannot be built again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _digest(path: Path, size: int, modified: int, inode: int) -> str:
 
 
 def digest(path: Path) -> str:
-    """Return the sha256 of a file, computed once per process as long as the file stays the same. Raises OSError."""
+    """Return the sha256 of a file, computed once per process unless the file changes. Raises OSError."""
     status = path.stat()
     return _digest(path, status.st_size, status.st_mtime_ns, status.st_ino)
 
@@ -39,7 +39,7 @@ def seal(*paths: Path) -> None:
 
 
 def is_intact(*paths: Path) -> bool:
-    """Return whether all files are there with their checksums; log the first one that is not, unless it is absent."""
+    """Return whether all files exist with matching checksums; log the first damaged file, but not a missing one."""
     for path in paths:
         if not path.is_file():
             return False
@@ -54,7 +54,7 @@ def is_intact(*paths: Path) -> bool:
 
 
 def matches(path: Path, expected: str) -> bool:
-    """Return whether a file has this sha256; log where it has not."""
+    """Return whether a file has this sha256; log a mismatch."""
     try:
         found = digest(path)
     except OSError as exc:
@@ -77,15 +77,15 @@ def sealed_json(values: dict[str, Any], indent: int | None = None) -> bytes:
 
 
 def read_json(path: Path, *, unsealed: bool = False) -> dict[str, Any]:
-    """Read what `sealed_json` returned, without the checksum.
+    """Read JSON from `sealed_json`, without the checksum.
 
     Args:
-        path: the file.
-        unsealed: whether a file without a checksum is accepted, as earlier versions wrote it.
+        path: The file.
+        unsealed: Accept a file without a checksum, as earlier versions wrote it.
 
     Raises:
-        OSError: the file cannot be read.
-        ValueError: it is damaged, which is logged.
+        OSError: The file cannot be read.
+        ValueError: The file is damaged, which is logged.
     """
     try:
         values: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -101,7 +101,7 @@ def read_json(path: Path, *, unsealed: bool = False) -> dict[str, Any]:
 
 
 def _checksum(values: dict[str, Any]) -> str:
-    # As they are read back: keys become text, tuples lists.
+    # Converted as by a round trip: keys become strings, tuples become lists.
     plain = json.loads(json.dumps(values))
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""How long a part of a program takes, by the clock and on the processors."""
+"""Measurement of the wall time and the processor time of a block."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import time
 
 
 class Stopwatch:
-    """Measures what runs inside `with`; the figures are there afterwards."""
+    """Context manager that measures its block; the times are available afterwards."""
 
     seconds: float
-    """By the clock."""
+    """Wall time."""
     cpu_seconds: float
-    """Of this process, on all processors together."""
+    """Processor time of all threads of this process."""
 
     def __enter__(self) -> Stopwatch:
         self._begun, self._cpu_begun = time.perf_counter(), time.process_time()

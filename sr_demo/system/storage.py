@@ -1,8 +1,8 @@
-"""The cache folder: where it is, writing to it safely, and the messages for a disk that refuses.
+"""The cache folder: its location, safe writing, and the messages for disk errors.
 
-Everything kept between runs lies below one folder: `weights/` for downloaded checkpoints, and a folder of its own for each
-other kind of file (patch databases, converted networks, time estimates). Deleting it is always safe: its content is
-downloaded or computed again when needed.
+Everything that is kept between runs is stored below one folder: `weights/` for downloaded checkpoints, and a separate folder
+for each other kind of file (patch databases, converted networks, time estimates). Deleting it is always safe, since its
+content is downloaded or computed again when needed.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _REFUSALS = {
 def cache_folder() -> Path:
     """Return the folder for everything kept between runs: `SR_DEMO_CACHE`, else `~/.cache/sr_demo`.
 
-    Read from the environment at every call. It may not exist yet: see `ready`. A user without a home folder, as in a
-    container that runs under another user's number, gets a temporary one.
+    The environment is read at every call. The folder may not exist yet; see `ready`. A user without a home folder, as in a
+    container that runs under another user id, gets a temporary one.
     """
     chosen = os.environ.get(_VARIABLE)
     try:
@@ -54,7 +54,7 @@ def cache_folder() -> Path:
 
 
 def _until_exit() -> Path:
-    """Create a folder that goes with this process, and let its child processes use it too. Raises StorageError."""
+    """Create a folder that is removed with this process, and make child processes use it too. Raises StorageError."""
     with _homeless:
         if not os.environ.get(_VARIABLE, "~").startswith("~"):
             return cache_folder()  # another thread was faster
@@ -67,7 +67,7 @@ def _until_exit() -> Path:
 
 
 def ready(folder: Path, need: int = 0) -> Path:
-    """Create `folder` unless it exists, check that `need` bytes fit in, and return it. Raises StorageError."""
+    """Create `folder` unless it exists, check that `need` bytes are free there, and return it. Raises StorageError."""
     with guarded(folder):
         folder.mkdir(parents=True, exist_ok=True)
         free = free_bytes(folder)
@@ -86,7 +86,7 @@ def free_bytes(folder: Path) -> int:
 
 @contextmanager
 def guarded(folder: Path) -> Generator[None]:
-    """Translate the errors of a disk that refuses, while files below `folder` are written, into StorageError."""
+    """Translate disk errors into StorageError while files below `folder` are written."""
     try:
         yield
     except OSError as exc:
@@ -99,18 +99,19 @@ def guarded(folder: Path) -> Generator[None]:
 
 
 def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, durable: bool = False) -> None:
-    """Write a file that appears at `path` only when it is complete; a file that was there before is replaced.
+    """Write a file that appears at `path` only when it is complete; an existing file is replaced.
 
-    It is written beside `path` under the name `.<hex>.part` and then renamed. After a failure the temporary file is
-    removed; after a kill, `scratch.sweep_cache` removes it from the cache.
+    It is written beside `path` with the name `.<hex>.part` and then renamed. After a failure the temporary file is removed;
+    after a kill, `scratch.sweep_cache` removes it from the cache.
 
     Args:
-        path: where the file shall appear; its folder must exist.
-        content: its bytes, or a function that writes them to the path it receives.
-        durable: flush the bytes to the disk before renaming, so that a power failure leaves the old file or the new one.
+        path: Path of the file; its folder must exist.
+        content: Content of the file, or a function that writes it to a given path.
+        durable: Flush the file to the disk before renaming, so that a power failure leaves the old file or the new one.
 
     Raises:
-        OSError: when the disk refuses; callers translate it (`guarded`). Also whatever `content` raises.
+        OSError: The disk is full or cannot be written; callers translate it (`guarded`).
+        Exception: Whatever `content` raises.
     """
     with in_progress(path.with_name(f".{uuid4().hex}.part"), Path.touch) as part:
         if callable(content):
@@ -125,9 +126,9 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, d
 
 @contextmanager
 def unfinished_folder(parent: Path) -> Generator[Path]:
-    """Create a folder below `parent` for files that are not complete yet; remove it with what is still in it afterwards.
+    """Create a folder below `parent` for incomplete files; remove it with its remaining content afterwards.
 
-    What is complete is moved out with `os.replace`. After a kill, `scratch.sweep_cache` removes the folder. Raises OSError.
+    Complete files are moved out with `os.replace`. After a kill, `scratch.sweep_cache` removes the folder. Raises OSError.
     """
     with in_progress(parent / f".part-{uuid4().hex[:8]}") as folder:
         yield folder

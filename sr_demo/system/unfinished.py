@@ -1,7 +1,7 @@
-"""Unfinished files and folders, each locked by the system for as long as its writer lives.
+"""Unfinished files and folders, each with a system lock that lasts as long as its writer lives.
 
-The lock (flock) is on the file or folder itself. The system releases it however the writer ends, a kill included, also in
-another container that shares the disk. So a sweep can tell remains from work in progress.
+The lock (flock) is on the file or folder itself. The system releases it however the writer ends, even by a kill or in another
+container that shares the disk. A sweep can therefore distinguish remains from work in progress.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _own: set[Path] = set()
-"""Those of this process. Threads of a server end with it, without their own clean-up."""
+"""Unfinished paths of this process, which are removed at exit, since a server's threads end without their own clean-up."""
 
 
 @contextmanager
 def in_progress(path: Path, create: Callable[[Path], object] = Path.mkdir) -> Generator[Path]:
-    """Create `path` and hold its lock; what is still there at the end of the block, or of the process, is removed.
+    """Create `path` and hold its lock; remove it at the end of the block, or of the process, if it still exists.
 
     Args:
-        path: what is written; it is moved away when it is complete.
-        create: creates it empty: a folder, unless given.
+        path: The unfinished file or folder, which is moved away when it is complete.
+        create: Creates it empty; by default as a folder.
 
     Raises:
-        OSError: when it cannot be created.
+        OSError: The path cannot be created.
     """
     _own.add(path)
     descriptor: int | None = None
@@ -37,7 +37,7 @@ def in_progress(path: Path, create: Callable[[Path], object] = Path.mkdir) -> Ge
             descriptor = _lock(path, waiting=True)
             if descriptor is None or _is_at(descriptor, path):
                 break
-            os.close(descriptor)  # a sweep found it before it was locked
+            os.close(descriptor)  # a sweep removed it before it was locked
         yield path
     finally:
         remove(path)
@@ -48,10 +48,10 @@ def in_progress(path: Path, create: Callable[[Path], object] = Path.mkdir) -> Ge
 
 @contextmanager
 def claimed(path: Path) -> Generator[bool | None]:
-    """Try to take over what a killed writer left.
+    """Try to take over the unfinished path of a killed writer.
 
     Yields:
-        True where its writer is gone (the block holds the lock), False where it lives, None where the system cannot tell.
+        True if its writer is gone (the block holds the lock), False if it lives, None if the system cannot tell.
     """
     try:
         descriptor = _lock(path, waiting=False)
@@ -66,7 +66,7 @@ def claimed(path: Path) -> Generator[bool | None]:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with its content, if it is there; errors are ignored."""
+    """Remove a file or a folder with its content, if it exists; errors are ignored."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -75,7 +75,7 @@ def remove(path: Path) -> None:
 
 
 def _lock(path: Path, *, waiting: bool) -> int | None:
-    """Return an open descriptor that holds the lock; None where it cannot be locked. Raises BlockingIOError if held."""
+    """Return an open descriptor that holds the lock; None if the path cannot be locked. Raises BlockingIOError if held."""
     if sys.platform == "win32":
         return None
     import fcntl

@@ -1,1 +1,1 @@
-"""Training: photos in, weights and a JSON card out. Nothing at run time imports it."""
+"""Training of networks from photos to weights and a JSON card. Nothing at run time imports this package."""

@@ -1,4 +1,4 @@
-"""`python -m sr_demo.training RECIPE ...`, the earlier spelling of `python -m sr_demo train RECIPE ...`."""
+"""`python -m sr_demo.training RECIPE ...`, the old spelling of `python -m sr_demo train RECIPE ...`."""
 
 import argparse
 import sys

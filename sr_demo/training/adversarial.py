@@ -34,7 +34,7 @@ class Discriminator:
         self._device = device
 
     def logits(self, sr: Tensor, reduced: bool) -> Tensor:
-        """Return the logits for `sr`, differentiable towards `sr` only: the weights here receive no gradient.
+        """Return the logits for `sr`, differentiable with respect to `sr` only; the discriminator receives no gradient.
 
         Args:
             sr: (N, 3, H, W) in [0, 1], H and W multiples of 8.
@@ -48,11 +48,11 @@ class Discriminator:
             return self.network(sr).float()
 
     def step(self, sr: Tensor, hr: Tensor, rate: float, reduced: bool) -> float:
-        """Take one optimiser step towards telling `hr` (real) from `sr` (fake).
+        """Take one optimiser step towards distinguishing `hr` (real) from `sr` (fake).
 
         Args:
             sr: (N, 3, H, W) in [0, 1], detached from the generator.
-            hr: The same shape and range; other images than those of `sr` where training is unpaired.
+            hr: The same shape and range; in unpaired training, images unrelated to `sr`.
             rate: Learning rate.
             reduced: Whether to compute in bf16.
 
@@ -76,6 +76,6 @@ class Discriminator:
         return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
 
     def load_state_dict(self, values: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""
         self.network.load_state_dict(values["network"])
         self.optimiser.load_state_dict(values["optimiser"])

@@ -1,7 +1,7 @@
 """Training speed of the recipes and their share of the device's peak: `python -m sr_demo train --benchmark`.
 
-The reference is a square matrix product on the same device in the precision of the training, measured alternately with
-training steps of the same run: other load on the machine slows both down alike.
+The reference is a square matrix product on the same device in the precision of the training. It is measured alternately with
+training steps of the same run, so that other load on the machine affects both alike.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sr_demo.training.loop import Trainer
 from sr_demo.training.recipes import Recipe
 
 _FRACTION = 0.999
-"""Fraction of the run at which steps are measured: the last phase, with all its losses."""
+"""Fraction of the run at which steps are measured, which is the last phase with all its losses."""
 _SIDE = {"cpu": 2048, "cuda": 8192, "mps": 4096}
 """Side of the matrices, by device."""
 _STEP_SECONDS, _PRODUCT_SECONDS = 0.5, 0.25
@@ -41,7 +41,7 @@ class Speed:
     losses: str
     iterations_per_second: float
     flops_per_iteration: float
-    """A multiply-add counts as 2; forward and backward of all networks that take part in the step."""
+    """FLOPs of one iteration, with 2 per multiply-add: forward and backward of all networks in the step."""
     tflops: float
     product_tflops: float
     """TFLOP/s of the matrix product in the same rounds."""
@@ -57,11 +57,11 @@ def benchmark(
     """Measure each recipe.
 
     Args:
-        recipes: What to measure.
-        device: Where to train.
+        recipes: The recipes.
+        device: Device to train on.
         make: Builds the trainer of a recipe.
         rounds: Rounds of products and steps for each recipe.
-        report: Called with each result as soon as there is one.
+        report: Called with each result as soon as it is measured.
     """
     speeds: list[Speed] = []
     for recipe in recipes:
@@ -73,12 +73,12 @@ def benchmark(
 
 
 def measure(recipe: Recipe, device: torch.device, make: Make, rounds: int) -> Speed:
-    """Measure one recipe on random images: their content does not change the duration of a step."""
+    """Measure one recipe on random images, since the content does not change the duration of a step."""
     phase = recipe.phases[-1]
     pairs = _random_pairs(recipe.scale, max(max(p.patch for p in recipe.phases), 16))
     trainer = make(recipe, pairs, pairs, device, 0)
     trainer.step(_FRACTION)
-    # AdamW multiplies no matrices, so that only the FLOPs of the networks are counted.
+    # With AdamW, which multiplies no matrices, only the FLOPs of the networks are counted.
     counted = make(replace(recipe, optimiser="adamw"), pairs, pairs, device, 0)
     with FlopCounterMode(display=False) as counter:
         counted.step(_FRACTION)
@@ -97,7 +97,7 @@ def measure(recipe: Recipe, device: torch.device, make: Make, rounds: int) -> Sp
             steps += 1
         seconds = time.perf_counter() - start
         rates.append(steps / seconds)
-        # One product before the steps and one after: other load rarely changes within one round.
+        # The mean of a product before and one after the steps, since other load rarely changes within one round.
         products[-1] = (products[-1] + product()) / 2
     shares = [rate * flops / flops_of_product for rate, flops_of_product in zip(rates, products, strict=True)]
     return Speed(
@@ -115,7 +115,7 @@ def measure(recipe: Recipe, device: torch.device, make: Make, rounds: int) -> Sp
 
 
 def run_benchmark(args: argparse.Namespace, recipes: Sequence[Recipe], device: torch.device, make: Make) -> int:
-    """Print a table, or JSON with --json. Returns 0."""
+    """Print a table, or JSON with --json; return 0."""
     import json
 
     from sr_demo.training.cards import device_name

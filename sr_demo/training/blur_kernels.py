@@ -1,4 +1,4 @@
-"""Blur kernels for synthetic degradations: Gaussian families and the sinc low-pass, a batch at a time.
+"""Batches of blur kernels for synthetic degradations: Gaussian families and the sinc low-pass.
 
 Legend: N = batch, k = kernel side in pixels (odd). Every kernel is (N, k, k) and sums to 1. Families and probabilities
 are those of Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833, section 3.1 and appendix).
@@ -24,7 +24,7 @@ def gaussian(sigma: Tensor, theta: Tensor, shape: Tensor, plateau: Tensor, side:
         theta: (N,), angle in radians.
         shape: (N,), 1 = Gaussian.
         plateau: (N,) bool.
-        side: k.
+        side: Side of the kernel, k.
     """
     axis = torch.arange(side, dtype=torch.float32) - side // 2
     y, x = torch.meshgrid(axis, axis, indexing="ij")
@@ -39,11 +39,11 @@ def gaussian(sigma: Tensor, theta: Tensor, shape: Tensor, plateau: Tensor, side:
 def sinc(cutoff: Tensor, side: int) -> Tensor:
     """Return the ideal circular low-pass, truncated to `side`: c J1(c r) / (2 pi r).
 
-    It rings as sharpened or resized images do.
+    It causes ringing as in sharpened or resized images.
 
     Args:
         cutoff: (N,), radians per pixel, 0..pi.
-        side: k.
+        side: Side of the kernel, k.
     """
     axis = torch.arange(side, dtype=torch.float32) - side // 2
     r = torch.sqrt(axis[:, None] ** 2 + axis[None, :] ** 2)
@@ -54,13 +54,11 @@ def sinc(cutoff: Tensor, side: int) -> Tensor:
 
 
 def random_gaussian(count: int, side: int, widths: tuple[float, float], rng: np.random.Generator) -> Tensor:
-    """Draw kernels of random families with the published probabilities.
-
-    These are 70 % Gaussian, 15 % generalised, 15 % plateau.
+    """Draw kernels of random families with the published probabilities: 70 % Gaussian, 15 % generalised, 15 % plateau.
 
     Args:
         count: N.
-        side: k.
+        side: Side of the kernel, k.
         widths: Range of the widths in pixels.
         rng: Source of randomness.
     """
@@ -82,7 +80,7 @@ def random_sinc(count: int, side: int, rng: np.random.Generator) -> Tensor:
 
 
 def filter_each(images: Tensor, kernels: Tensor) -> Tensor:
-    """Filter each image with its own kernel, borders mirrored.
+    """Filter each image with its own kernel, with reflection at the borders.
 
     Args:
         images: (N, C, H, W).

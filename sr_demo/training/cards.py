@@ -1,4 +1,4 @@
-"""Final weights as fp16 safetensors, and the JSON card with their provenance and scores."""
+"""Writers of the final weights as fp16 safetensors, and of the JSON card with their provenance and scores."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_weights(network: nn.Module, path: Path) -> None:
 def write_card(
     trainer: Trainer, path: Path, data: dict[str, Any], done: float, test_sets: Mapping[str, Pairs]
 ) -> dict[str, Any]:
-    """Write the card of the weights at `path` beside them, with scores measured on the file as it was written.
+    """Write the card of the weights at `path` beside them, with scores measured with the written file.
 
     Args:
         trainer: The run.

@@ -1,14 +1,14 @@
-"""CycleGAN across scales: learn to upscale LR images of an unknown degradation from unpaired clean HR images.
+"""CycleGAN across scales, which learns to upscale LR images of an unknown degradation from unpaired clean HR images.
 
 Two networks are trained against each other (Zhu et al. 2017, arXiv 1703.10593; across scales as in Yuan et al. 2018,
 arXiv 1809.00437): G upscales and restores, F degrades and downscales. Legend: x = degraded LR, y = clean HR, never of
 the same scene. Losses, by their names in the recipe:
 
 - cycle: |F(G(x)) - x| and |G(F(y)) - y|;
-- identity: |G(bicubic downscale of y) - y|, which keeps colours and content;
-- gan, gan-small: adversarial, one discriminator for clean HR images and one for degraded LR images, from the first step
-  on. Without them nothing makes F degrade: plain downscaling closes the cycle as well;
-- energies: F(y) has the same distribution of local detail as x (`detail_energy`). With a discriminator alone F lost the
+- identity: |G(bicubic downscale of y) - y|, which preserves colours and content;
+- gan, gan-small: adversarial, with one discriminator for clean HR images and one for degraded LR images, from the first step.
+  Without them F has no reason to degrade, since plain downscaling is consistent with the cycle too;
+- energies: F(y) has the same distribution of local detail as x (`detail_energy`). With a discriminator alone, F lost the
   noise again during training;
 - grid: errors of G(F(y)) that differ between the 4 x 4 subpixel positions of the PixelShuffle.
 """
@@ -33,9 +33,9 @@ from sr_demo.training.schedule import learning_rate, phase_at
 from sr_demo.training.unpaired_degradation import unknown_track
 
 _DEGRADER_RATE = 60.0
-"""Learning rate of F relative to G's: F has a few hundred parameters, and each acts on the whole image."""
+"""Learning rate of F relative to that of G, since F has a few hundred parameters, each of which affects the whole image."""
 _LR_DISCRIMINATOR_RATE = 3.0
-"""Learning rate of the LR discriminator relative to G's: it is the only source of the degradation's parameters."""
+"""Learning rate of the LR discriminator relative to that of G, since F learns the degradation only from it."""
 _SEED = 7
 """Seed of the unknown degradation, the same in training and validation; the networks never receive it."""
 
@@ -43,9 +43,9 @@ _SEED = 7
 class Degrader(nn.Module):
     """The degradation F: a blur kernel at the stride of the scale, then signal-dependent noise, all parameters learned.
 
-    (N, 3, s*h, s*w) in [0, 1] -> (N, 3, h, w). The kernel is positive and sums to 1, so that colours stay (as in
-    KernelGAN, Bell-Kligler et al. 2019, arXiv 1909.06581); the noise variance is affine in the brightness (Foi et al.
-    2008, IEEE TIP 17(10)). A free convolutional network in its place shifted the colours instead of blurring.
+    (N, 3, s*h, s*w) in [0, 1] -> (N, 3, h, w). The kernel is positive and sums to 1, so that colours are preserved (as in
+    KernelGAN, Bell-Kligler et al. 2019, arXiv 1909.06581); the noise variance is affine in the brightness (Foi et al. 2008,
+    IEEE TIP 17(10)). An unconstrained convolutional network shifted the colours instead of blurring.
     """
 
     def __init__(self, scale: int) -> None:
@@ -76,8 +76,8 @@ class Degrader(nn.Module):
 class CycleTrainer(Trainer):
     """Trains both networks and both discriminators.
 
-    The first half of the images are the clean HR images, the second half the degraded LR images. G starts
-    from the embedded EDSR: what is learned is the unknown degradation, not upscaling.
+    The first half of the images are the clean HR images, the second half the degraded LR images. G starts from the embedded
+    EDSR, so that it learns the unknown degradation rather than upscaling.
     """
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
@@ -92,14 +92,14 @@ class CycleTrainer(Trainer):
         self.degrader_optimiser = torch.optim.AdamW(
             self.degrader.parameters(), lr=0.0, betas=(0.5, 0.99), weight_decay=0.0
         )
-        self.discriminator = None  # one for each scale takes its place
+        self.discriminator = None  # replaced by one discriminator for each scale
         self.lr_discriminator, self.hr_discriminator = Discriminator(device), Discriminator(device)
 
     def step(self, fraction: float) -> float:
         """Take one step of both networks and of both discriminators.
 
         Args:
-            fraction: How much of the run is done, 0..1.
+            fraction: Finished share of the run, 0..1.
 
         Returns:
             The loss before the step.
@@ -112,7 +112,7 @@ class CycleTrainer(Trainer):
         x = batch_tensor(sample(self._degraded, *shape)[0], self.device)
         degraded = self.degrader(y, torch.randn(x.shape, generator=self.noise).to(self.device))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
-            # No gradient from G to F here: F learns from its discriminator and from the other direction of the cycle.
+            # F gets no gradient from G here; it learns from its discriminator and the other direction of the cycle.
             upscaled, cycled_hr = self.network(x).float(), self.network(degraded.detach()).float()
             identity = self.network(downscaled).float()
         loss = weights["cycle"] * (F.l1_loss(self.degrader(upscaled, None), x) + F.l1_loss(cycled_hr, y))
@@ -131,7 +131,7 @@ class CycleTrainer(Trainer):
         return self._record(loss)
 
     def state(self) -> dict[str, Any]:
-        """Return everything that decides how the run goes on."""
+        """Return the complete state of the run, from which it can be continued."""
         return super().state() | {
             "degrader": self.degrader.state_dict(),
             "degrader_optimiser": self.degrader_optimiser.state_dict(),
@@ -154,15 +154,15 @@ class CycleTrainer(Trainer):
 def detail_energy(lr: Tensor) -> Tensor:
     """Return the sorted amount of fine detail in each 5 x 5 block: (N, 3, h, w) -> (M,).
 
-    The mean absolute difference of two such vectors of equal length is the 1-Wasserstein distance between the two
-    distributions. Flat blocks of many images reveal the noise, textured ones the blur, and no pairs are needed.
+    The mean absolute difference of two such vectors of equal length is the 1-Wasserstein distance between both distributions.
+    Over many images, flat blocks reveal the noise and textured blocks the blur, without any pairs.
     """
     fine = F.avg_pool2d(lr, 3, 1) - lr[..., 1:-1, 1:-1]
     return F.avg_pool2d(fine.abs().mean(1, keepdim=True), 5).flatten().sort().values
 
 
 def with_unknown_degradation(pairs: Pairs, scale: int) -> Pairs:
-    """Return `pairs` with LR images of the unknown degradation: those that came with the data, or synthetic ones.
+    """Return `pairs` with LR images of the unknown degradation: those of the data set, or synthetic ones.
 
     Args:
         pairs: HR images and their LR images.

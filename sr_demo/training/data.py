@@ -1,7 +1,7 @@
 """Training images: read once, held as 8-bit arrays in memory, cropped to random aligned patches.
 
-LR is made from the whole HR image (antialiased bicubic, rounded to 8 bit): patches downscaled one by one have border
-effects that the network would learn. Legend: N = batch, p = side of the LR patch, s = scale.
+LR is computed from the whole HR image (antialiased bicubic, rounded to 8 bit), since separately downscaled patches have
+border effects that the network would learn. Legend: N = batch size, p = side of the LR patch, s = scale.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Pairs:
     kind: str = "folder of pictures"
     """Description of the source, for the card."""
     track: Literal["bicubic", "unknown"] = "bicubic"
-    """Degradation of the LR images; those of "unknown" came with the data."""
+    """Degradation of the LR images; those of "unknown" are part of the data set."""
 
     @property
     def smallest(self) -> int:
@@ -49,16 +49,16 @@ class Pairs:
 
 
 def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str], None] = print) -> Pairs:
-    """Load all images of a folder and make their LR images.
+    """Load all images of a folder and compute their LR images.
 
     Args:
-        folder: Not searched recursively.
+        folder: The folder; its subfolders are not searched.
         scale: HR side / LR side; HR is cropped to multiples of it.
         smallest: Images with a shorter LR side than this are skipped.
         report: Receives one sentence for each skipped file.
 
     Raises:
-        BadInput: The folder is missing or holds nothing usable.
+        BadInput: The folder is missing or contains no usable images.
     """
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}: training needs a folder of high-resolution pictures.")
@@ -86,7 +86,7 @@ def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str],
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Return the images directly in `folder`, by name. Raises BadInput when there is no such folder, or it has none."""
+    """Return the images directly in `folder`, sorted by name. Raises BadInput if the folder is missing or has no images."""
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}.")
     found = find_images(folder)
@@ -96,10 +96,10 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def read_rgb(path: Path) -> TrainingImage:
-    """Read an image file as (H, W, 3) uint8 RGB, upright, as every other part of the program reads it.
+    """Read an image file as (H, W, 3) uint8 RGB, upright, like all other parts of the program.
 
     Raises:
-        BadInput: One sentence that names the file.
+        BadInput: The file cannot be read; with one sentence that names it.
     """
     try:
         return quantize(read(path).rgb)
@@ -125,8 +125,8 @@ def sample(
     Args:
         pairs: HR and LR images.
         count: N.
-        patch: p.
-        scale: s.
+        patch: Side of the LR patch, p.
+        scale: Scale factor, s.
         rng: Source of randomness.
 
     Returns:
@@ -150,8 +150,8 @@ def centre_crops(pairs: Pairs, patch: int, scale: int) -> tuple[NDArray[np.uint8
 
     Args:
         pairs: HR and LR images.
-        patch: p.
-        scale: s.
+        patch: Side of the LR patch, p.
+        scale: Scale factor, s.
 
     Returns:
         LR (N, p, p, 3) and HR (N, s*p, s*p, 3), uint8.

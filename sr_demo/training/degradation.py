@@ -1,7 +1,7 @@
 """Synthetic degradation of real photos: blur, resizing, noise and JPEG, applied twice.
 
-The second-order model of Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833), on batches in torch. Sizes and filters are
-drawn once per batch, strengths per image. Legend: N = batch, H, W = height and width of the HR images.
+This is the second-order model of Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833), on batches in torch. Sizes and filters are
+drawn once per batch, strengths per image. Legend: N = batch; H, W = height and width of the HR images.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sr_demo.training.jpeg import jpeg
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass of blur, resize, noise, JPEG. Ranges are (low, high), drawn uniformly; probabilities in 0..1."""
+    """One pass of blur, resize, noise, JPEG. Ranges are (low, high), drawn uniformly; probabilities are in 0..1."""
 
     blur: float
     """Probability of a blur."""
@@ -44,7 +44,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Degradation:
-    """Both passes. `second` is the probability of the second pass, `final_sinc` that of a low-pass at the end."""
+    """Both passes. `second` is the probability of the second pass, `final_sinc` that of a final low-pass."""
 
     passes: tuple[Pass, Pass]
     second: float
@@ -67,8 +67,8 @@ MODERATE = Degradation(
     second=0.5,
     final_sinc=0.5,
 )
-"""Milder, with the second pass in half of the batches (as in ResShift): with the published ranges a small network
-mostly learns to smooth."""
+"""Milder than the published ranges, with which a small network mostly learns to smooth; the second pass applies to half of
+the batches (as in ResShift)."""
 MILD = Degradation(
     passes=(
         Pass(0.3, (0.2, 1.0), 0.0, (0.1, 0.2, 0.7), (0.6, 1.2), (0, 4), (0.01, 0.3), 0.4, (75, 98)),
@@ -77,7 +77,7 @@ MILD = Degradation(
     second=0.0,
     final_sinc=0.0,
 )
-"""Good photos: hardly any blur, noise or compression."""
+"""Degradation of good photos, with hardly any blur, noise or compression."""
 
 
 @torch.no_grad()
@@ -90,7 +90,7 @@ def degrade(
         hr: (N, 3, H, W) in [0, 1].
         scale: HR side / LR side.
         rng: Draws sizes, filters and strengths.
-        noise: Draws the noise; on the CPU.
+        noise: Generator of the noise, on the CPU.
         model: The distribution of degradations.
 
     Returns:
@@ -101,7 +101,7 @@ def degrade(
     x = _compress(_noisy(_resized(_blurred(hr, first, rng), hr, first, rng), first, rng, noise), first, rng)
     if rng.random() < model.second:
         x = _noisy(_resized(_blurred(x, second, rng), hr, second, rng, scale), second, rng, noise)
-    # The last resize and low-pass come before or after the last JPEG, as in Real-ESRGAN.
+    # The last resize and low-pass are applied before or after the last JPEG, as in Real-ESRGAN.
     jpeg_last = bool(rng.random() < 0.5)
     if not jpeg_last:
         x = _compress(x, second, rng)
@@ -120,7 +120,7 @@ def add_gaussian(x: Tensor, sigma: Tensor, gray: Tensor, noise: torch.Generator)
         x: (N, 3, H, W) in [0, 1].
         sigma: (N,), standard deviation in units of x.
         gray: (N,) bool: the same noise in the three channels.
-        noise: On the CPU.
+        noise: Generator of the noise, on the CPU.
     """
     white = torch.randn(x.shape, generator=noise)
     white = torch.where(gray[:, None, None, None], white[:, :1], white)
@@ -134,7 +134,7 @@ def add_poisson(x: Tensor, strength: Tensor, gray: Tensor, noise: torch.Generato
         x: (N, 3, H, W) in [0, 1].
         strength: (N,).
         gray: (N,) bool: the noise is drawn for the luma and added to the three channels.
-        noise: On the CPU.
+        noise: Generator of the noise, on the CPU.
     """
     clean = x.clamp(0, 1).cpu()
     luma = (clean * torch.tensor(BT601)[:, None, None]).sum(1, keepdim=True).expand_as(clean)
@@ -168,7 +168,7 @@ def _resized(x: Tensor, hr: Tensor, step: Pass, rng: np.random.Generator, scale:
 
 
 def _interpolate(x: Tensor, size: tuple[int, int], rng: np.random.Generator) -> Tensor:
-    """Resize by area, bilinear or bicubic interpolation; the last two with antialiasing, as photo programs do."""
+    """Resize by area, bilinear or bicubic interpolation; the last two with antialiasing, as in photo programs."""
     kind = ("area", "bilinear", "bicubic")[int(rng.integers(3))]
     if (x.shape[2], x.shape[3]) == size:
         return x

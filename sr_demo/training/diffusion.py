@@ -1,9 +1,9 @@
 """Training of the small diffusion network: one estimate of HR from a random level of the chain per step.
 
-The initial estimate y comes from the embedded RDN trained for SSIM, which stays fixed: the crispest of the faithful
-results, so that less is left to guess. The loss is L1, weighted so that each level counts about alike, plus SSIM, texture
-and perceptual terms and later an adversarial one on the estimate: with L1 alone, few long steps end in the blurry mean of
-all possible images.
+The initial estimate y comes from the embedded RDN trained for SSIM, which stays fixed. It is the sharpest of the faithful
+results, so that less detail has to be generated. The loss is L1, weighted so that all levels count about equally, plus SSIM,
+texture and perceptual terms, and later an adversarial one, on the estimate: with L1 alone, a few long steps end in the blurry
+mean of all possible images.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _MAX_WEIGHT = 4.0
 
 
 class SamplerModule(nn.Module):
-    """The whole sampling as one module, for scores: (N, 3, H, W) -> (N, 3, 4*H, 4*W), one sample with fixed noise."""
+    """The complete sampling as one module, for scores: (N, 3, H, W) -> (N, 3, 4*H, 4*W), one sample with fixed noise."""
 
     def __init__(self, initial: nn.Module, network: ShiftUNet) -> None:
         super().__init__()
         self.initial, self.network = initial, network
 
     def forward(self, lr: Tensor) -> Tensor:
-        """Upscale `lr`, (N, 3, H, W) in [0, 1], by one sample with fixed noise: (N, 3, 4*H, 4*W), not clamped."""
+        """Upscale `lr`, (N, 3, H, W) in [0, 1], with one sample and fixed noise: (N, 3, 4*H, 4*W), not clamped."""
         start = self.initial(lr).float()
         schedule = self.network.schedule
         steps = schedule.steps(min(STEPS, schedule.levels))
@@ -72,7 +72,7 @@ class UpscalerModule(nn.Module):
 
 
 class DiffusionTrainer(Trainer):
-    """Trains on levels drawn uniformly, with noise from the run's own stream."""
+    """Trains on uniformly drawn levels, with noise from the random stream of the run."""
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
         super().__init__(recipe, pairs, validation, device, seed)
@@ -88,7 +88,7 @@ class DiffusionTrainer(Trainer):
         """Take one training step.
 
         Args:
-            fraction: How much of the run is done, 0..1.
+            fraction: Finished share of the run, 0..1.
 
         Returns:
             The loss before the step.
@@ -126,7 +126,7 @@ class DiffusionTrainer(Trainer):
         """Return x at `level` of the chain from `hr` to `start` (the formula of `shift_schedule`).
 
         Args:
-            network: Holds the schedule.
+            network: The network with the schedule.
             hr: (N, 3, H, W), x at level 0.
             start: (N, 3, H, W), the initial estimate y.
             level: (N,) integers, 1..T.

@@ -1,4 +1,4 @@
-"""How the networks of the digits lab are trained: pure values."""
+"""Training recipes of the networks of the digits lab, as pure values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sr_demo.training.recipes import named
 
 @dataclass(frozen=True)
 class DigitRecipe:
-    """How one network of the lab is trained."""
+    """Training recipe of one network of the lab."""
 
     name: str
     """Name on the command line."""
@@ -32,11 +32,11 @@ class DigitRecipe:
     kl: float = 2e-5
     """Weight of the KL divergence per digit; the MSE per pixel has weight 1."""
     rate: float = 1e-3
-    """Largest learning rate of Adam: from a tenth of it, it rises over the first 4.5 % of the run, and then falls to 2 %."""
+    """Largest learning rate of Adam; the rate rises from a tenth of it over the first 4.5 % of the run, then falls to 2 %."""
     batch: int = 128
     """Digits in each training step."""
     minutes: float = 4.0
-    """Default length of a run. The embedded weights took as long on one CPU thread (`digits-reader`: 1.2 minutes on two)."""
+    """Default duration of a run, that of the embedded weights on one CPU thread (`digits-reader`: 1.2 minutes on two)."""
 
 
 _VAEGAN = {"latent": 128, "encoder": 24, "decoder": 24}
@@ -66,12 +66,12 @@ RECIPES: tuple[DigitRecipe, ...] = (
 
 
 def find(name: str) -> DigitRecipe:
-    """Return the recipe called `name`. Raises BadInput where there is none."""
+    """Return the recipe called `name`. Raises BadInput if there is none."""
     return named(name, {recipe.name: recipe for recipe in RECIPES}, " in the digits lab")
 
 
 def settings_of(recipe: DigitRecipe) -> dict[str, Any]:
-    """Return the hyperparameters of `recipe` that a card records."""
+    """Return the hyperparameters of `recipe` for a card."""
     values = asdict(recipe)
     return {
         key: values[key] for key in ("name", "adversarial", "adversarial_from", "encoder_from", "kl", "rate", "batch")

@@ -1,12 +1,12 @@
 """The trainer for all networks of the digits lab.
 
 Loss of the generator = MSE(HR, SR) per pixel + `kl` * KL(latent || normal) per digit + w * adversarial loss. The
-discriminator uses the hinge loss (Lim and Ye 2017, arXiv 1705.02894). The weight w is adaptive: the ratio of both
-gradients at the last layer (Esser et al. 2021, arXiv 2012.09841, equation 7) times `adversarial`, so that 0.5 gives
-half the gradient of the MSE there. `digits-vaegan` has the adversarial loss in the last 15 % of its run only, since first
-the digits are to be right. `digits-cppn-vaegan` goes on from a network that was trained without it, and has it throughout.
-The CPPN is also trained at points between the pixels, where bicubic interpolation of HR is the target, so that it learns a
-function and not 784 values.
+discriminator uses the hinge loss (Lim and Ye 2017, arXiv 1705.02894). The weight w is adaptive: the ratio of both gradients
+at the last layer (Esser et al. 2021, arXiv 2012.09841, equation 7) times `adversarial`, so that 0.5 gives half the gradient
+of the MSE there. `digits-vaegan` uses the adversarial loss only in the last 15 % of its run, after it has learned to
+reconstruct digits. `digits-cppn-vaegan` continues from a network that was trained without it, and uses it throughout. The
+CPPN is also trained at points between the pixels, with bicubic interpolation of HR as target, so that it learns a function
+rather than 784 values.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SAVE_EVERY = 30.0
 HELD_OUT = 2000
 """Number of training digits, the last ones, that are kept for validation. The test digits are not used in training."""
 _POINT_SIDE = 14
-"""Without the discriminator, the CPPN is trained on 14 x 14 random points of each digit, with it on all pixels."""
+"""The CPPN is trained on 14 x 14 random points of each digit without the discriminator, and on all pixels with it."""
 
 
 class DigitTrainer:
@@ -77,7 +77,7 @@ class DigitTrainer:
         """Take one training step.
 
         Args:
-            fraction: How much of the run is done, 0..1; sets the learning rate.
+            fraction: Finished share of the run, 0..1; sets the learning rate.
 
         Returns:
             The loss before the step, without its adversarial part.
@@ -131,7 +131,7 @@ class DigitTrainer:
             drawer: Decoder or CPPN.
             latent: (N, Z).
             hr: (N, 1, 28, 28) in [0, 1].
-            whole: False: a CPPN is evaluated at scattered points only.
+            whole: Evaluate a CPPN at all pixels; otherwise at random points only.
         """
         if not isinstance(drawer, networks.CPPN):
             return drawer(latent).float().sigmoid(), hr
@@ -193,15 +193,15 @@ class DigitTrainer:
                 some = self.lr[self.labels == digit][:500]
                 if len(some):
                     latents = network.encoder(as_tensor(some, self.device))[0]
-                    # The mean itself lies between all kinds of threes, where nothing was learned: it looks mottled.
+                    # The mean itself lies between the variants of a digit, where nothing was learned, and looks mottled.
                     network.typical[digit] = latents[(latents - latents.mean(0)).square().sum(1).argmin()]
         return network
 
     def begin_with(self, values: dict[str, Any]) -> None:
-        """Take over the encoder of another recipe's run, and what draws if it is of the same kind; nothing else.
+        """Load the weights of another recipe's run into every part of the network that has the same layout there.
 
         Raises:
-            BadInput: It has another encoder.
+            BadInput: The encoders differ.
         """
         own, other = self.network.state_dict(), _weights(values["ema"])
         same = {name for name, value in own.items() if name in other and other[name].shape == value.shape}
@@ -219,7 +219,7 @@ class DigitTrainer:
         }  # fmt: skip
 
     def state(self) -> dict[str, Any]:
-        """Return everything that decides how the run goes on."""
+        """Return all values from which the run can be continued."""
         return {
             "recipe": self.recipe.name,
             "began_with": self.began_with,
@@ -275,7 +275,7 @@ def sampled_at(images: Tensor, points: Tensor, side: int) -> Tensor:
     Args:
         images: (N, 1, H, W) in [0, 1].
         points: (side * side, 2), x and y in -1..1, as for `grid_sample`.
-        side: Side of the result.
+        side: Side of the result in pixels.
 
     Returns:
         (N, 1, side, side) in [0, 1].

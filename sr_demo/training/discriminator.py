@@ -13,10 +13,10 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Module:
 
 
 class UNetDiscriminator(nn.Module):
-    """One logit per pixel: (N, 3, H, W) in [0, 1] -> (N, 1, H, W), H and W multiples of 8.
+    """U-Net that returns one logit per pixel: (N, 3, H, W) in [0, 1] -> (N, 1, H, W), H and W multiples of 8.
 
-    Spectral normalisation (Miyato et al. 2018, arXiv 1802.05957) of every convolution but the first and the last keeps
-    the largest singular value at 1, which bounds the gradient that the generator receives.
+    Spectral normalisation (Miyato et al. 2018, arXiv 1802.05957) of all convolutions except the first and the last keeps
+    their largest singular values at 1, which bounds the gradient that the generator receives.
     """
 
     def __init__(self, features: int) -> None:

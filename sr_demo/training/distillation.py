@@ -1,7 +1,7 @@
-"""Distillation: the results of a teacher on degraded crops, computed once and kept as training pairs.
+"""Distillation: the results of a teacher on degraded crops, computed once and stored as training pairs.
 
-The student learns to draw what the teacher draws (Hinton et al. 2015, arXiv 1503.02531, for images: regression onto the
-teacher's output). The pairs are files of `PER_FILE` crops, so that computing them can be interrupted at any moment.
+The student is trained to reproduce the teacher's output (Hinton et al. 2015, arXiv 1503.02531; for images, regression onto
+that output). The pairs are stored in files of `PER_FILE` crops, so that their computation can be interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ PER_FILE = 32
 CROP = 96
 """Side of an LR crop in pixels."""
 _MILD_SHARE = 0.25
-"""Share of crops that are hardly degraded, so that good photos stay good."""
+"""Share of crops with hardly any degradation, so that the student preserves good photos."""
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """A checkpoint of the catalogue whose results are imitated."""
+    """A checkpoint of the catalogue whose results the student is trained to reproduce."""
 
     name: str
     """ID:CHECKPOINT."""
@@ -58,15 +58,15 @@ def teacher_pairs(
     folder: Path, teacher: Teacher, photos: Pairs, count: int, scale: int, seed: int = 0,
     report: Callable[[str], None] = print, *, overwrite: bool = False,
 ) -> Pairs:  # fmt: skip
-    """Return pairs of a degraded crop and the teacher's result for it, computing those that `folder` does not hold yet.
+    """Return pairs of a degraded crop and the teacher's result for it; compute those that are missing in `folder`.
 
     Args:
         folder: Where the pairs are kept: `NNNNN.npz` with the arrays `lr` and `hr`.
         teacher: Its name, and photos, scale and seed, must be those of the pairs that are there.
         photos: HR images with sides of at least `scale * CROP` pixels; smaller ones are not used.
         count: Number of pairs, rounded up to a multiple of `PER_FILE`.
-        scale: Of teacher and student.
-        seed: Of crops and degradations; file N is the same for any `count`.
+        scale: Scale factor of teacher and student.
+        seed: Seed of crops and degradations; file N is the same for any `count`.
         report: Receives a line for each file that was computed.
         overwrite: Remove pairs of another teacher, or of other photos.
 

@@ -1,7 +1,7 @@
 """A small DRCT (Hsu et al., CVPRW 2024, arXiv 2404.00722) in spandrel's layout, prepared for short training runs.
 
 As for HAT, the network is initialised as a smooth interpolation, and attention stays in the precision of its input. The
-shipped network is the plain class with the same weights. The class takes whole windows only; other sizes are padded as
+shipped network is spandrel's class with the same weights. That class accepts whole windows only; other sizes are padded as
 in spandrel's descriptor.
 """
 
@@ -51,7 +51,7 @@ def build_drct(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
 
 
 def as_shipped(network: nn.Module, settings: dict[str, int | float | str | list[int]]) -> nn.Module:
-    """Return the plain class with the weights of `network` (from `build_drct`)."""
+    """Return spandrel's DRCT with the weights of `network` (from `build_drct`)."""
     shipped = plain_drct(settings)
     shipped.load_state_dict(network.state_dict())
     return shipped

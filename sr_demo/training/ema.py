@@ -22,7 +22,7 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
         decay: Decay rate after the warm-up, 0..1.
     """
     ema = AveragedModel(network, multi_avg_fn=_with_warm_up(decay), use_buffers=False)
-    # `AveragedModel` copies the weights at its first update; the initial weights count as that one here.
+    # `AveragedModel` replaces its weights in its first update; here the copy of the initial weights counts as that one.
     ema.n_averaged.fill_(1)
     return ema.eval().requires_grad_(False)
 

@@ -1,8 +1,8 @@
 """Perceptual loss: distance between the features of SR and HR in a fixed network.
 
-Johnson et al. 2016, arXiv 1603.08155. The feature network is a VGG19 with a quarter of the channels (16 times fewer
-weights, by distillation) if its file is present, else a network of the same layout with random weights, which is nearly
-as good (arXiv 2103.10571). The card names the one that was used.
+Johnson et al. 2016, arXiv 1603.08155. The feature network is a distilled VGG19 with a quarter of the channels (a sixteenth
+of the weights) if its file is present, otherwise a network of the same layout with random weights, which is nearly as good
+(arXiv 2103.10571). The card names the one that was used.
 """
 
 from __future__ import annotations
@@ -22,14 +22,11 @@ _LAYERS = (
 )  # fmt: skip
 _POOL_BEFORE = ("conv21", "conv31", "conv41", "conv51")
 _WEIGHTS = {"conv12": 0.1, "conv22": 0.1, "conv34": 1.0, "conv44": 1.0, "conv51": 1.0}
-"""Layers that are compared (before their ReLU) and their weights, those of Real-ESRGAN."""
+"""Layers that are compared (before their ReLU), and their weights, as in Real-ESRGAN."""
 
 
 class Features(nn.Module):
-    """VGG19's layout at a quarter of the channels.
-
-    (N, 3, H, W) in [0, 1] -> the outputs of the layers in `_WEIGHTS`.
-    """
+    """A VGG19 with a quarter of the channels: (N, 3, H, W) in [0, 1] -> the outputs of the layers in `_WEIGHTS`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,7 +84,7 @@ def perceptual_loss() -> tuple[PerceptualLoss, str]:
     """Return the loss and a description of its feature network for the card."""
     beside = Path(__file__).resolve().parents[3] / "shared" / "weights"
     path = Path(os.environ.get("SR_DEMO_SHARED_WEIGHTS", beside)) / FILE
-    # Separate random state: building a loss must not change the initial weights of the network under training.
+    # Separate random state: building the loss must not change the initial weights of the trained network.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = Features()

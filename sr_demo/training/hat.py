@@ -1,11 +1,11 @@
 """A small HAT (Chen et al., CVPR 2023, arXiv 2205.04437) in spandrel's layout, prepared for short training runs.
 
-Three differences to training the class as it is; none of them is visible in the shipped file:
+Training differs from that of spandrel's class in three points, none of which affects the shipped file:
 
 - The convolution branch is added with weight 1 instead of 0.01, with which it hardly learns in a short run; `as_shipped`
   folds the factor into its weights.
 - The network is initialised as a smooth interpolation (`start_from_interpolation`) instead of having to learn one.
-- Attention stays in the precision of its input (`keep_precision`): adding an fp32 bias would convert it all to fp32.
+- Attention stays in the precision of its input (`keep_precision`): adding an fp32 bias would convert everything to fp32.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SETTINGS: dict[str, int | float | str | list[int]] = {
     "upscale": 4,
 }
 _CONV_SCALE = 0.01
-"""The paper's value, which spandrel assumes; it is in no file."""
+"""Weight of the convolution branch in the paper, which spandrel assumes: checkpoints do not contain it."""
 
 
 def build_hat(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
@@ -45,9 +45,9 @@ def build_hat(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
 
 
 def as_shipped(network: nn.Module, settings: dict[str, int | float | str | list[int]]) -> nn.Module:
-    """Return a plain HAT that computes what `network` (from `build_hat`) computes.
+    """Return spandrel's HAT with weights for which it computes the same function as `network` (from `build_hat`).
 
-    The branch is x -> v * sigmoid(f(mean(v))) with v = conv(x). The plain class multiplies its output by 0.01, so v is
+    The branch is x -> v * sigmoid(f(mean(v))) with v = conv(x). spandrel's class multiplies its output by 0.01, so v is
     scaled by 100, and the first layer of f by 0.01.
     """
     shipped = _plain(settings)
@@ -64,9 +64,9 @@ def as_shipped(network: nn.Module, settings: dict[str, int | float | str | list[
 def start_from_interpolation(network: nn.Module) -> None:
     """Initialise some of the weights so that the untrained network upscales by quadratic interpolation.
 
-    The image passes through channels 0..2, and negated through 3..5 so that the LeakyReLU of slope a can be undone:
-    (f(x) - f(-x)) / (1 + a) = x. Everything else keeps its random weights and joins through two layers that start at
-    zero: the convolution after the body and the last one.
+    The image passes through channels 0..2, and negated through 3..5 so that the LeakyReLU f of slope a can be undone:
+    (f(x) - f(-x)) / (1 + a) = x. All other layers keep their random weights; their output is added through two layers that
+    are initialised to zero: the convolution after the body, and the last one.
     """
     parts = dict(network.named_modules())
     first, after, before = parts["conv_first"], parts["conv_after_body"], parts["conv_before_upsample.0"]
@@ -90,10 +90,7 @@ def start_from_interpolation(network: nn.Module) -> None:
 
 
 def keep_precision(network: nn.Module) -> nn.Module:
-    """Replace the forward of both attentions by one that stays in the precision of its input.
-
-    Weights and result are the same.
-    """
+    """Replace `forward` of both kinds of attention by one that stays in the precision of its input, with equal results."""
     for module in blocks(network, "WindowAttention"):
         module.forward = MethodType(_window_attention, module)
     for module in blocks(network, "OCAB"):
@@ -106,7 +103,7 @@ def _plain(settings: dict[str, int | float | str | list[int]]) -> nn.Module:
 
     values = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
     with warnings.catch_warnings():
-        # Its constructor calls torch.meshgrid the old way.
+        # The constructor calls torch.meshgrid without `indexing`, which is deprecated.
         warnings.simplefilter("ignore", UserWarning)
         return HAT(**values, conv_scale=_CONV_SCALE, drop_path_rate=0.0)  # type: ignore[arg-type]
 
@@ -186,7 +183,7 @@ def _overlapping_attention(self: nn.Module, x: Tensor, x_size: tuple[int, int], 
 
 
 def _overlapping(x: Tensor, dim: int, side: int, large: int) -> Tensor:
-    """Unfold axis `dim` of x, side * (n + 1) long, to (n, large): windows `side` apart, at most 2 * side long.
+    """Unfold axis `dim` of x, of length side * (n + 1), to (n, large): windows at intervals of `side`, large <= 2 * side.
 
     Equals `Tensor.unfold`, whose gradient is slower: it took a tenth of a training step.
     """

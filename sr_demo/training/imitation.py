@@ -1,6 +1,6 @@
-"""How near the results of small networks are to those of the network that they imitate, on degraded photos.
+"""Comparison of the results of small networks with those of their teacher, on degraded photos.
 
-PSNR alone rewards blur; the other measures show it: the mean absolute gradient as a share of the teacher's, NIQE, the
+PSNR alone rewards blur; the other measures reveal it: the mean absolute gradient relative to the teacher's, NIQE, the
 distance in the features that training compares, and regular patterns with a period of 4 pixels.
 """
 
@@ -25,19 +25,19 @@ from sr_demo.progress import SILENT, Progress
 
 SCALE = 4
 SIDE = 480
-"""Side of the central crop of each photo, HR pixels."""
+"""Side of the central crop of each photo, in pixels."""
 SEEDS = (0, 1, 2)
-"""Random seeds of the degradation: each crop is degraded once with each of them."""
+"""Random seeds of the degradation: each crop is degraded once with each seed."""
 
 
 @dataclass(frozen=True)
 class Nearness:
-    """Means over all crops. For the teacher itself, `psnr` is infinite and `gradient` is 1."""
+    """Scores of one network, as means over all crops. For the teacher itself, `psnr` is infinite and `gradient` is 1."""
 
     psnr: float
     """PSNR-Y between the results of student and teacher, in dB."""
     gradient: float
-    """Mean absolute gradient of Y, as a share of the teacher's."""
+    """Mean absolute gradient of Y, relative to the teacher's."""
     niqe: float
     features: float
     """Distance to the original in the features of `training.features`."""
@@ -48,10 +48,10 @@ class Nearness:
 def nearness(
     folder: Path, teacher: Job, students: Sequence[Job], progress: Progress = SILENT
 ) -> Iterator[tuple[Job, Nearness]]:
-    """Measure the teacher and each student on the photos of a folder, each degraded with all of `SEEDS`.
+    """Measure the teacher and each student on the photos of a folder, each degraded once with each of `SEEDS`.
 
     Raises:
-        BadInput: No photo has sides of `SIDE` pixels, or a method is not for x4.
+        BadInput: No photo has sides of at least `SIDE` pixels, or a method is not for x4.
     """
     jobs = [teacher, *(job for job in students if job.key != teacher.key)]
     if other := [job.key for job in jobs if job.scale != SCALE]:
@@ -75,16 +75,16 @@ def nearness(
 
 
 def gradient(image: Image) -> float:
-    """Return the mean absolute difference of neighbouring pixels of Y, of (H, W, 3)."""
+    """Return the mean absolute difference of neighbouring pixels in the Y of `image`, (H, W, 3) in [0, 1]."""
     luma = bt601_luma(image)
     return float((np.abs(np.diff(luma, axis=0)).mean() + np.abs(np.diff(luma, axis=1)).mean()) / 2)
 
 
 def lattice(images: Sequence[Image]) -> float:
-    """Return how much a pattern of `SCALE` pixels stands out: 1 for none.
+    """Return the strength of a regular pattern with a period of `SCALE` pixels, at least 1 (no pattern).
 
-    The mean absolute differences of neighbouring columns, by their position modulo `SCALE`, largest over smallest; likewise
-    of rows, and the larger of both.
+    The absolute differences of neighbouring columns are averaged by their position modulo `SCALE`; the ratio is that of the
+    largest to the smallest mean. The same ratio is computed for rows, and the larger of both is returned.
     """
     sums = np.zeros((2, SCALE))
     for image in images:

@@ -1,7 +1,7 @@
-"""JPEG compression of batches in torch: encoder and decoder without the file.
+"""JPEG compression of batches in torch: encoding and decoding without a file.
 
-ITU-T T.81: YCbCr, chroma at half size (4:2:0), 8 x 8 DCT, the example tables of annex K scaled by the quality as in
-libjpeg. The entropy coding is lossless and left out.
+ITU-T T.81: YCbCr, chroma at half size (4:2:0), 8 x 8 DCT, and the example tables of annex K, scaled by the quality as in
+libjpeg. Entropy coding is omitted, since it is lossless.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _CHROMA_TABLE = (
 _DCT = tuple(
     tuple((sqrt(1 / 8) if k == 0 else 0.5) * cos((2 * n + 1) * k * pi / 16) for n in range(8)) for k in range(8)
 )
-"""Orthonormal DCT-II: row k, column n."""
+"""Matrix of the orthonormal DCT-II: row k, column n."""
 _TO_YCC = (BT601, (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 _TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
-"""ITU-T T.871 (JFIF), without the offset of 128 on Cb and Cr, which cancels against the level shift."""
+"""YCbCr to RGB (ITU-T T.871, JFIF), without the offset of 128 on Cb and Cr, which the level shift cancels."""
 
 
 def jpeg(images: Tensor, quality: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def jpeg(images: Tensor, quality: Tensor) -> Tensor:
         quality: (N,), 1..100.
 
     Returns:
-        The same shape, rounded to 8 bit.
+        (N, 3, H, W) float in [0, 1], rounded to multiples of 1/255.
     """
     height, width = images.shape[2:]
     padded = F.pad(images, (0, -width % 16, 0, -height % 16), mode="replicate").float()
@@ -57,7 +57,7 @@ def _mix(images: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:
 
 
 def _table(table: tuple[tuple[int, ...], ...], quality: Tensor) -> Tensor:
-    """Scale a table by libjpeg's rule (jcparam.c): qualities (N,) -> steps (N, 8, 8) in 1..255."""
+    """Scale a quantization table by libjpeg's rule (jcparam.c): qualities (N,) -> steps (N, 8, 8) in 1..255."""
     q = quality.float().clamp(1, 100)
     percent = torch.where(q < 50, 5000.0 / q, 200.0 - 2.0 * q).floor()
     base = torch.tensor(table, dtype=torch.float32, device=quality.device)

@@ -1,6 +1,6 @@
-"""Training of LIIF: every batch has its own scale and is evaluated at random SR pixels.
+"""Training of LIIF: every batch has its own scale, and the loss is computed at random SR pixels.
 
-The encoder starts from the embedded EDSR and has a lower learning rate than the local function. Legend: N = batch,
+The encoder starts from the embedded EDSR and has a lower learning rate than the local function. Legend: N = batch size,
 p = side of the LR patch, s = scale, Q = queried SR pixels per patch.
 """
 
@@ -25,10 +25,10 @@ from sr_demo.training.schedule import learning_rate, phase_at
 
 _ENCODER = "edsr-x4"
 _ENCODER_RATE = 0.2
-"""Learning rate of the encoder, relative to the local function's."""
+"""Learning rate of the encoder, relative to that of the local function."""
 _MARGIN = 4
-"""LR pixels around a patch, computed with it and cropped: patches downscaled alone have border effects that the network
-would learn."""
+"""Margin of a patch in LR pixels, downscaled with it and then cropped: a patch downscaled without its surroundings has
+border effects, which the network would learn."""
 _QUERIES = 48 * 48
 """Queried SR pixels per patch."""
 
@@ -47,7 +47,7 @@ class Queries(NamedTuple):
 
 
 class LiifTrainer(Trainer):
-    """Scales: 4 in three of ten batches, else uniform in 1..4 (half of all batches) or 4..8."""
+    """Trainer for LIIF. The scale is 4 in 30 % of the batches, uniform in 1..4 in 50 %, and uniform in 4..8 in 20 %."""
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
         super().__init__(recipe, pairs, validation, device, seed)
@@ -65,7 +65,7 @@ class LiifTrainer(Trainer):
         """Take one training step.
 
         Args:
-            fraction: How much of the run is done, 0..1.
+            fraction: Finished share of the run, 0..1.
 
         Returns:
             The loss before the step.
@@ -91,7 +91,7 @@ def embedded_edsr() -> EDSR:
     """Return the embedded EDSR with its trained weights.
 
     Raises:
-        BadInput: Its weights are missing.
+        BadInput: The weights are missing.
     """
     network = embedded_network(_ENCODER)
     assert isinstance(network, EDSR)

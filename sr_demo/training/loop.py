@@ -1,7 +1,7 @@
 """The training loop: `Trainer` takes one step at a time and can be saved between two, `run` runs it to the end.
 
-`Trainer.state` holds everything that decides the next step (weights, EMA, optimisers, random streams, training time),
-so a run that was killed and resumed gives the same weights as an uninterrupted one.
+`Trainer.state` contains everything on which the next step depends (weights, EMA, optimisers, random states, training time),
+so a run that was killed and resumed results in the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from sr_demo.training.schedule import Budget, Phase, Plan, learning_rate, phase_
 from sr_demo.training.validate import Validation
 
 CURVE = ("iteration", "seconds", "rate", "loss", "psnr_y", "ssim_y", "train_psnr_y", "train_ssim_y")
-"""Columns recorded at each validation; the last two are scores on as many training images."""
+"""Values recorded at each validation; the last two are scores on the same number of training images."""
 POINTS = 40
 """Number of validations in a whole run."""
 SAVE_EVERY = 60.0
@@ -44,17 +44,17 @@ class Status:
     """Values of the progress line."""
 
     iteration: int
-    """Training steps that were taken."""
+    """Number of training steps taken."""
     fraction: float
-    """How much of the run is done, 0..1."""
+    """Finished share of the run, 0..1."""
     seconds: float
-    """Training time, without that of validating and saving."""
+    """Training time in seconds, without validating and saving."""
     rate: float
     """Learning rate of the last step."""
     loss: float
     """Loss of the last step, before its update."""
     psnr_y: float | None
-    """PSNR-Y of the last validation, dB; None before the first one."""
+    """PSNR-Y of the last validation in dB; None before the first one."""
 
 
 class Trainer:
@@ -92,7 +92,7 @@ class Trainer:
         """Take one training step.
 
         Args:
-            fraction: How much of the run is done, 0..1; selects phase and learning rate.
+            fraction: Finished share of the run, 0..1; selects phase and learning rate.
 
         Returns:
             The loss before the step.
@@ -116,10 +116,10 @@ class Trainer:
         return self._record(loss)
 
     def validate(self, rate: float) -> float:
-        """Score the EMA and add a value to every curve.
+        """Score the EMA and append a value to every curve.
 
         Args:
-            rate: Present learning rate, recorded in its curve.
+            rate: Current learning rate, recorded in its curve.
 
         Returns:
             PSNR-Y in dB on the validation crops.
@@ -136,17 +136,17 @@ class Trainer:
     def as_upscaler(self, network: nn.Module, final: bool = False) -> nn.Module:
         """Return the module that upscales with `network`: (N, 3, H, W) -> (N, 3, s*H, s*W), both about [0, 1].
 
-        That is `network` itself, unless it is only part of a method.
+        This is `network` itself, unless the network is only part of a method.
 
         Args:
             network: The trained network or its EMA.
-            final: True for the scores on the card, which must be those of the method as it is used; False for the
-                curves, for which a faster variant is enough.
+            final: True for the scores on the card, which must be those of the method as users run it; False for the
+                curves, for which a faster variant is sufficient.
         """
         return network
 
     def state(self) -> dict[str, Any]:
-        """Return everything that decides how the run goes on; see `run_state.save`."""
+        """Return all values from which the run can be continued; see `run_state.save`."""
         return {
             "recipe": self.recipe.name,
             "began_as": self.began_as,
@@ -164,10 +164,10 @@ class Trainer:
         }
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Continue from what `state` returned, in this run or in one of another recipe with the same network.
+        """Continue from the values that `state` returned, for this recipe or another one with the same network.
 
         Raises:
-            BadInput: The state holds another network.
+            BadInput: The state is that of another network.
         """
         try:
             self.network.load_state_dict(values["network"])
@@ -199,7 +199,7 @@ class Trainer:
         return degraded.to(memory_format=torch.channels_last), target
 
     def _record(self, loss: Tensor) -> float:
-        """Count one iteration and return its loss as a number."""
+        """Count one iteration and return its loss as a float."""
         self.iteration += 1
         self._losses.append(float(loss.detach()))
         return self._losses[-1]
@@ -230,8 +230,8 @@ def run(
 
     Args:
         trainer: A new or restored run.
-        budget: Length of the whole run, including what was done before it was restored.
-        state_file: Where the state is saved.
+        budget: Length of the whole run, including the part before it was restored.
+        state_file: File that the state is saved to.
         report: Called after each step.
         stop: Looked at between two steps.
     """
@@ -255,7 +255,7 @@ def run(
 
 
 def embedded_weights(stem: str, network: nn.Module) -> nn.Module:
-    """Load the embedded weights `stem` into `network`, whose architecture must be theirs, and return it.
+    """Load the embedded weights `stem` into `network`, which must have their architecture, and return it.
 
     Raises:
         BadInput: The file is missing.

@@ -1,7 +1,7 @@
 """Losses between SR and HR batches: (N, 3, H, W) float RGB in [0, 1] -> a scalar.
 
-`PIXEL` holds those that depend on the two batches only; the perceptual loss is in `features.py`, the adversarial loss
-in `adversarial.py`.
+`PIXEL` contains the losses that depend on the two batches only; the perceptual loss is in `features.py`, the adversarial
+loss in `adversarial.py`.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _LOCAL = 32
 
 
 def l1(sr: Tensor, hr: Tensor) -> Tensor:
-    """Mean absolute error."""
+    """Return the mean absolute error."""
     return F.l1_loss(sr, hr)
 
 
 def mse(sr: Tensor, hr: Tensor) -> Tensor:
-    """Mean squared error: minimising it maximises PSNR."""
+    """Return the mean squared error; minimising it maximises PSNR."""
     return F.mse_loss(sr, hr)
 
 
 def ssim(sr: Tensor, hr: Tensor) -> Tensor:
-    """1 - SSIM on BT.601 Y, in fp32 (Wang et al. 2004, doi:10.1109/TIP.2003.819861).
+    """Return 1 - SSIM on BT.601 Y, in fp32 (Wang et al. 2004, doi:10.1109/TIP.2003.819861).
 
-    Window and constants are those of `metrics.full_reference`; only windows inside the image count.
+    Window and constants are those of `metrics.full_reference`; only windows that lie inside the image count.
     """
     with torch.autocast(sr.device.type, enabled=False):
         a, b = _luma(sr.float()), _luma(hr.float())
@@ -47,11 +47,10 @@ def ssim(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def grid(sr: Tensor, hr: Tensor) -> Tensor:
-    """Penalise errors that differ between the 4 x 4 subpixel positions of the PixelShuffle.
+    """Penalise checkerboard patterns: errors that differ between the 4 x 4 subpixel positions of the PixelShuffle.
 
-    These are checkerboard patterns. The error at each position is averaged over windows of 32 pixels, where real detail
-    averages out and a regular pattern does not; the loss is the mean absolute deviation from the mean over the
-    positions.
+    The error at each position is averaged over windows of 32 pixels, where real detail averages out and a regular pattern
+    does not. The loss is the mean absolute deviation of these values from their mean over the positions.
     """
     error = F.pixel_unshuffle(sr - hr, _SCALE).unflatten(1, (3, _SCALE * _SCALE))
     count, _, _, height, width = error.shape
@@ -60,20 +59,20 @@ def grid(sr: Tensor, hr: Tensor) -> Tensor:
 
 
 def gradient(sr: Tensor, hr: Tensor) -> Tensor:
-    """Penalise edges of another height, or at another place, than those of HR.
+    """Penalise edges whose contrast or position differs from HR.
 
-    The mean absolute error of the differences between neighbouring pixels, vertically and horizontally.
+    The loss is the mean absolute error of the differences between neighbouring pixels, vertically and horizontally.
     """
     error = sr - hr
     return (error[..., 1:, :] - error[..., :-1, :]).abs().mean() + (error[..., 1:] - error[..., :-1]).abs().mean()
 
 
 def texture(sr: Tensor, hr: Tensor) -> Tensor:
-    """Penalise windows that are smoother or rougher than those of HR, wherever their detail lies.
+    """Penalise windows that are smoother or rougher than those of HR, regardless of the position of their detail.
 
-    The mean absolute difference of neighbouring pixels in each window of 32 pixels, separately for each of the 4
-    subpixel positions, so that texture which follows the PixelShuffle costs too. Unlike `gradient` it does not reward
-    blur where detail cannot be predicted: only how much of it there is counts.
+    Compares the mean absolute difference of neighbouring pixels in each window of 32 pixels, separately for each of the 4
+    subpixel positions, so that texture with the period of the PixelShuffle is penalised too. Unlike `gradient`, it does not
+    reward blur where detail cannot be predicted: only the amount of detail counts.
     """
     return sum(((_steps(a) - _steps(b)).abs().mean() for a, b in ((sr, hr), (sr.mT, hr.mT))), sr.new_zeros(()))
 
@@ -84,7 +83,7 @@ PIXEL: dict[str, Loss] = {"l1": l1, "mse": mse, "ssim": ssim, "grid": grid, "gra
 def _steps(x: Tensor) -> Tensor:
     """Return the mean absolute difference of neighbouring columns in each window, by subpixel position.
 
-    (N, C, H, W) -> (N, C, H // 32, W // 32, 4); sides below 32 count as one window.
+    (N, C, H, W) -> (N, C, H // 32, W // 32, 4); a side below 32 pixels is one window.
     """
     height, width = (min(_LOCAL, side // _SCALE * _SCALE) for side in x.shape[-2:])
     steps = F.pad((x[..., 1:] - x[..., :-1]).abs(), (0, 1))  # the last column has no neighbour: 0 in both images
@@ -93,7 +92,7 @@ def _steps(x: Tensor) -> Tensor:
 
 
 def _luma(x: Tensor) -> Tensor:
-    """Return BT.601 Y with footroom: (N, 3, H, W) -> (N, 1, H, W), 16..235 of 255 mapped to [16/255, 235/255]."""
+    """Return BT.601 Y in studio range: (N, 3, H, W) in [0, 1] -> (N, 1, H, W) in [16/255, 235/255]."""
     weight = torch.tensor(tuple(219 * share for share in BT601), device=x.device).view(1, 3, 1, 1) / 255.0
     return (x * weight).sum(1, keepdim=True) + 16.0 / 255.0
 

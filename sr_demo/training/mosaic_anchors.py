@@ -1,8 +1,8 @@
-"""Training of the mosaic's embedded patch database: anchors with regressors from a folder of photos.
+"""Training of the mosaic's embedded patch database: anchors and their regressors, from a folder of photos.
 
-It takes minutes on a CPU. Adjusted anchored neighbourhood regression (A+, Timofte et al. 2014, ACCV): anchors are
-spherical k-means centroids of window features; each has a ridge regression from the features of its nearest samples to
-their residuals over bicubic. Command:
+Adjusted anchored neighbourhood regression (A+, Timofte et al. 2014, ACCV): anchors are spherical k-means centroids of window
+features; each has a ridge regression from the features of its nearest samples to their residuals over bicubic. Training
+takes minutes on a CPU. Command:
 `python -m sr_demo.training.mosaic_anchors --data DIR --out weights/mosaic-memory-x4.safetensors`.
 Legend: N = samples; K = anchors; d = length of a feature.
 """
@@ -50,22 +50,22 @@ class Recipe:
     """Hyperparameters."""
 
     per_picture: int = 300
-    """Windows drawn from each size of each photo."""
+    """Number of windows drawn from each photo at each of `sizes`."""
     sizes: tuple[float, ...] = (1.0, 0.7, 0.5)
     """Factors by which photos are downscaled before windows are drawn: smaller images are sharper."""
     anchors: int = 1024
     dimension: int = 28
     neighbours: int = 1024
-    """Samples that each anchor's regressor is fitted to."""
+    """Number of samples that each anchor's regressor is fitted to."""
     ridge: float = 0.1
     rounds: int = 20
-    """k-means iterations."""
+    """Number of k-means iterations."""
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Windows in their canonical orientation, and their residuals over bicubic."""
+    """Windows in canonical orientation, and their residuals over bicubic."""
 
     windows: w.Floats
     """(N, 49)."""
@@ -164,7 +164,7 @@ def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> Anch
 
 
 def write(memory: AnchoredRegression, path: Path) -> None:
-    """Anchors and regressors in fp16, the projection in fp32; whole or not at all."""
+    """Write `memory` to `path` atomically: anchors and regressors in fp16, the projection in fp32."""
     from safetensors.numpy import save
 
     from sr_demo.training.run_state import write_atomically
@@ -212,7 +212,7 @@ def write_card(path: Path, recipe: Recipe, facts: dict[str, Any], scores: dict[s
 
 
 def score(memory: AnchoredRegression, pairs: Sequence[tuple[Image, Image]]) -> dict[str, float]:
-    """Mean PSNR-Y and SSIM-Y over (LR, HR) pairs, with the default number of back-projection steps."""
+    """Return the mean PSNR-Y and SSIM-Y over (LR, HR) pairs, with the default number of back-projection steps."""
     values: list[tuple[float, float]] = []
     for lr, hr in pairs:
         result = refine(lr, memory, MosaicOptions().steps, SILENT)
@@ -265,7 +265,7 @@ def _photos(data: Path, validation: Path | None) -> tuple[list[Path], list[Path]
 
 
 def add_memory_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `run_memory`."""
+    """Add the arguments of `run_memory` to `parser`."""
     parser.add_argument("--data", type=Path, required=True, help="folder of photos to learn from")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write; its card lies beside")
     parser.add_argument(

@@ -1,12 +1,12 @@
 """Muon for the inner weight matrices of a network, AdamW for the rest.
 
 It converges several times as fast here as AdamW alone. Muon (K. Jordan 2024, kellerjordan.github.io/posts/muon) updates
-a matrix by its orthogonalised momentum. torch.optim.Muon takes matrices only; the kernel of a convolution, (out, in, k,
-k), is one of (out, in * k * k). Updates are scaled to the RMS of AdamW's (Liu et al. 2025, arXiv 2502.16982, section
-2.2), so that one learning rate fits both.
+a matrix by its orthogonalised momentum. torch.optim.Muon accepts matrices only; the kernel of a convolution, (out, in, k,
+k), is treated as a matrix (out, in * k * k). Updates are scaled to the RMS of AdamW's (Liu et al. 2025, arXiv 2502.16982,
+section 2.2), so that one learning rate suits both.
 
-torch.optim.Muon processes one matrix after the other; in small networks launching each product costs more than
-computing it. `Muon` here stacks matrices of one shape in a batched product, with equal results.
+torch.optim.Muon processes one matrix after the other; in small networks, launching each product takes longer than computing
+it. `Muon` stacks the matrices of each shape in a batched product, with equal results.
 """
 
 from __future__ import annotations
@@ -20,18 +20,15 @@ from torch import Tensor, nn
 
 
 class Muon(torch.optim.Muon):
-    """torch.optim.Muon that updates all matrices of one shape together.
-
-    With AdamW's update scale and without weight decay.
-    """
+    """torch.optim.Muon that updates all matrices of one shape together, with AdamW's update scale, without weight decay."""
 
     def __init__(self, matrices: list[nn.Parameter]) -> None:
-        """`matrices`: (rows, columns) each. `lr` is set before each step, as for all optimisers here."""
+        """Create the optimiser for `matrices`, (rows, columns) each. `lr` must be set before each step."""
         super().__init__(matrices, lr=0.0, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:
-        """Update every matrix that has a gradient; `closure` exists for the base class and is not called."""
+        """Update every matrix that has a gradient; `closure` is part of the base class's interface and is not called."""
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[tuple[Tensor, Tensor, Tensor]]] = defaultdict(list)
             for matrix in group["params"]:
@@ -51,22 +48,22 @@ class Muon(torch.optim.Muon):
 
 
 class MuonAdamW:
-    """Muon and AdamW behind the interface of one optimiser; kernels are shared with the network, not copied.
+    """Muon and AdamW with the interface of one optimiser; kernels are shared with the network, not copied.
 
-    Muon updates the weights of all convolutions and linear layers but the first and the last, which map colours to
+    Muon updates the weights of all convolutions and linear layers except the first and the last, which map colours to
     features and back; AdamW updates those two, biases, norms and tables.
     """
 
     def __init__(self, network: nn.Module, within: str = "") -> None:
-        """Divide the parameters.
+        """Divide the parameters of `network` between Muon and AdamW.
 
         Args:
-            network: Its convolution kernels must be channels last in memory.
-            within: Muon only takes layers whose names have this prefix; for networks whose other layers are initialised
+            network: The network to train; its convolution kernels must be channels last in memory.
+            within: Muon updates only layers whose names have this prefix; for networks whose other layers are initialised
                 with meaningful weights.
 
         Raises:
-            ValueError: A kernel is not channels last, so that a matrix view of it would be a copy.
+            ValueError: A kernel is not channels last, so that a matrix view of it would need a copy.
         """
         layers = [(name, part) for name, part in network.named_modules() if isinstance(part, (nn.Conv2d, nn.Linear))]
         inner = [part.weight for name, part in layers[1:-1] if name.startswith(within)]
@@ -85,7 +82,7 @@ class MuonAdamW:
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
-        """The groups of both, to set a learning rate."""
+        """The parameter groups of both, for setting the learning rate."""
         return self._muon.param_groups + self._adamw.param_groups
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""Fit of NIQE's model of clean photos (`sr_demo.metrics.niqe`): from a folder to the embedded file and its card.
+"""Fit NIQE's model of clean photos (`sr_demo.metrics.niqe`) to a folder, and write the embedded file and its card.
 
 Command: `python -m sr_demo.training.niqe_fit DIR --out weights/measures/niqe-own-fit.npz`.
 """
@@ -28,11 +28,11 @@ from sr_demo.training.run_state import write_atomically
 
 LICENCE = "Apache-2.0"
 THRESHOLD = 0.75
-"""Blocks at least this sharp, relative to the sharpest of their image, are used (paper, section II.C)."""
+"""Smallest sharpness of a block that is used, relative to the sharpest block of its image (paper, section II.C)."""
 
 
 def measure(files: Sequence[Path], report: Callable[[str], None] = print) -> list[Blocks]:
-    """Return the blocks of all photos; unreadable ones and those under 96 x 96 pixels are skipped.
+    """Return the blocks of all photos; skip unreadable photos and those below 96 x 96 pixels.
 
     Args:
         files: Image files.
@@ -61,10 +61,10 @@ def fit_folder(folder: Path, report: Callable[[str], None] = print) -> tuple[Nat
         report: As in `measure`.
 
     Returns:
-        The model, the number of photos and of blocks.
+        The model, the number of photos, and the number of blocks.
 
     Raises:
-        BadInput: There are too few.
+        BadInput: There are too few photos or blocks.
     """
     measured = measure(image_files(folder), report)
     if not measured:
@@ -83,10 +83,7 @@ def write(natural: Natural, path: Path) -> None:
 
 
 def checks(images: Sequence[Image], natural: Natural) -> dict[str, float]:
-    """Return mean NIQE values for the card.
-
-    Of clean photos, of the same after bicubic downscaling and upscaling, and degraded.
-    """
+    """Return the mean NIQE of clean photos, and of the same photos after degradations, for the card."""
 
     def mean(change: Callable[[Image], Image]) -> float:
         values = [niqe(change(image), natural).value for image in images]
@@ -94,7 +91,7 @@ def checks(images: Sequence[Image], natural: Natural) -> dict[str, float]:
 
     return {
         "clean": mean(lambda p: p),
-        # The key of embedded cards.
+        # Key in existing cards.
         "shrunk 4 times and enlarged (bicubic)": mean(  # words: ok
             lambda p: resize(downscale(p, 4), (p.shape[0], p.shape[1]))
         ),
@@ -145,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments of `run`."""
+    """Add the arguments of `run` to `parser`."""
     parser.add_argument("data", type=Path, metavar="DIR", help="folder of clean photos")
     parser.add_argument("--out", type=Path, required=True, help="the .npz file to write; its card lies beside")
     parser.add_argument("--val", type=Path, help="other clean photos, measured for the card (default: DIR/../val)")

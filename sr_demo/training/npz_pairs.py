@@ -1,6 +1,6 @@
-"""Pairs from `.npz` files: arrays of HR and LR images, recognised by their shapes.
+"""Training pairs from `.npz` files: arrays of HR and LR images, recognised by their shapes.
 
-`hr_images.npz` with 128 x 128 and `hr_lr_images.npz` with 32 x 32, for example; both arrays may lie in one file.
+For example, `hr_images.npz` with 128 x 128 and `hr_lr_images.npz` with 32 x 32 pixels; both arrays may be in one file.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from sr_demo.metrics.full_reference import psnr_rgb
 from sr_demo.training.data import Pairs, TrainingImage, as_float, downscale_8bit
 
 _COMPARED = 8
-"""Pairs that are compared to find out whether the two arrays are in the same order."""
+"""Number of pairs that are compared to check that both arrays have the same order."""
 _LEAST_PSNR = 18.0
-"""PSNR in dB below which an LR image is not that of its HR image."""
+"""PSNR in dB below which an LR image is regarded as belonging to another HR image."""
 
 
 def load_npz(path: Path, scale: int, report: Callable[[str], None] = print) -> Pairs:
@@ -26,11 +26,11 @@ def load_npz(path: Path, scale: int, report: Callable[[str], None] = print) -> P
 
     Args:
         path: File or folder.
-        scale: HR side / LR side. Without an LR array, LR is made from HR (bicubic).
-        report: Receives one sentence for each array, and on the pairs.
+        scale: HR side / LR side. Without an LR array, LR is downscaled from HR (bicubic).
+        report: Receives one sentence for each array, and one on the pairs.
 
     Raises:
-        BadInput: One sentence that names the file.
+        BadInput: The files contain no usable pairs; the message is one sentence that names the file.
     """
     stacks = [stack for file in npz_files(path) for stack in find_stacks(file)]
     for stack in stacks:
@@ -53,7 +53,7 @@ def load_npz(path: Path, scale: int, report: Callable[[str], None] = print) -> P
 def _compare(
     hr: Sequence[TrainingImage], lr: Sequence[TrainingImage], scale: int, files: str, report: Callable[[str], None]
 ) -> None:
-    """Report how well LR matches HR; raise BadInput where it shows something else."""
+    """Report how well LR matches HR. Raises BadInput if LR shows something else."""
     picked = sorted({round(i * (len(hr) - 1) / max(_COMPARED - 1, 1)) for i in range(min(_COMPARED, len(hr)))})
     values = [min(psnr_rgb(as_float(downscale_8bit(hr[i], scale)), as_float(lr[i]), border=0), 99.0) for i in picked]
     median = float(np.median(values))

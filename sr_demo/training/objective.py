@@ -11,7 +11,7 @@ from sr_demo.training.schedule import Phase
 
 
 class Objective(nn.Module):
-    """Losses by name. The perceptual loss, which needs a feature network, is built only if a phase names it."""
+    """Weighted sum of losses. The perceptual loss, which needs a feature network, is built only if a phase names it."""
 
     def __init__(self, phases: tuple[Phase, ...]) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Objective(nn.Module):
             phase: Names and weights of the losses.
             sr: (N, 3, H, W) float32, about [0, 1].
             hr: (N, 3, H, W) float32 in [0, 1].
-            logits: The discriminator's logits for `sr`; needed only where the phase has the loss "gan".
+            logits: The discriminator's logits for `sr`; needed only if the phase has the loss "gan".
         """
         total = torch.zeros((), device=sr.device)
         for name, weight in phase.losses:

@@ -1,4 +1,4 @@
-"""The state of a training run on disk: written atomically, read without unpickling code.
+"""The state of a training run on disk: written atomically, and read without unpickling code.
 
 A state is a dict of tensors, numbers, text, lists and dicts; its keys are those of `Trainer.state` or `DigitTrainer.state`.
 """
@@ -23,14 +23,14 @@ _RENAMED = {
     "damager": "degrader",
     "damager_optimiser": "degrader_optimiser",
 }
-"""Key in a state of an earlier version -> present key."""
+"""Key in a state of an earlier version -> current key."""
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it: a kill leaves the old file or the new one.
+    """Call `write` with a temporary file beside `path`, then rename that: a kill leaves either the old or the new file.
 
     Raises:
-        StorageError: The folder cannot be written, or the disk is full.
+        StorageError: The folder is not writable, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,14 +45,14 @@ def save(path: Path, values: dict[str, Any]) -> None:
 
 
 def load(path: Path, recipe: str | None = None) -> dict[str, Any]:
-    """Read the state of a run, in the present layout.
+    """Read the state of a run and return it in the current layout.
 
     Args:
         path: A file written by `save`.
-        recipe: Name of the recipe that the state must belong to; None accepts every recipe.
+        recipe: Name of the recipe that the state must belong to; None accepts any recipe.
 
     Raises:
-        BadInput: The file is missing, unreadable, or the state of another recipe.
+        BadInput: The file is missing or unreadable, or contains the state of another recipe.
     """
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
@@ -68,31 +68,26 @@ def load(path: Path, recipe: str | None = None) -> dict[str, Any]:
 
 
 def current_layout(values: dict[str, Any]) -> dict[str, Any]:
-    """Return a run's state with the present keys: states of earlier versions have those in `_RENAMED`.
+    """Return the state of a run with the current keys: states of earlier versions have those in `_RENAMED`.
 
-    There the EMA was "average" (the state of its network) and "updates" (their number).
+    In earlier versions, the EMA was stored as "average" (state of its network) and "updates" (number of updates).
     """
     values = {_RENAMED.get(key, key): value for key, value in values.items()}
     if "average" in values:
         weights: dict[str, Any] = values.pop("average")
-        # The initial weights count as the first of those averaged (see `ema.averaged`).
+        # The initial weights count as the first update (see `ema.averaged`).
         counted = {"n_averaged": torch.tensor(values.pop("updates") + 1)}
         values["ema"] = counted | {f"module.{name}": value for name, value in weights.items()}
     return values
 
 
 def randomness(rng: np.random.Generator, noise: torch.Generator) -> dict[str, Any]:
-    """Return the states of all random streams.
-
-    Args:
-        rng: Draws patches.
-        noise: Draws noise on batches.
-    """
+    """Return the states of both random generators: `rng` draws patches, `noise` the noise of batches."""
     return {"patches": rng.bit_generator.state, "noise": noise.get_state(), "torch": torch.get_rng_state()}
 
 
 def restore_randomness(values: dict[str, Any], rng: np.random.Generator, noise: torch.Generator) -> None:
-    """Continue the streams where `randomness` recorded them."""
+    """Restore the states of both generators that `randomness` returned."""
     rng.bit_generator.state = values["patches"]
     noise.set_state(values["noise"])
     torch.set_rng_state(values["torch"])

@@ -1,6 +1,6 @@
-"""The schedule of a run: phases, budget, learning rate. Pure values, no torch.
+"""The schedule of a run: phases, budget, learning rate. Does not import torch.
 
-Legend: fraction = how much of the whole run is done, 0..1, by iterations or by seconds of training.
+Legend: fraction = finished share of the whole run, 0..1, by iterations or by seconds of training.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Phase:
     """A part of a run with its own losses, patch size, batch size and learning rate."""
 
     share: float
-    """Share of the whole run, 0..1. The shares of a recipe sum to 1."""
+    """Share of the whole run, 0..1. The shares of a recipe's phases sum to 1."""
     losses: tuple[tuple[str, float], ...]
     """Names from `losses.py` (also "gan", "perceptual", and those of `cycle.py`) with their weights."""
     rate: tuple[float, float]
@@ -69,11 +69,11 @@ class Budget:
 
     @property
     def length(self) -> dict[str, float]:
-        """The one that is set, under its name."""
+        """The value that is set, by its name."""
         return {"iterations": self.iterations} if self.iterations else {"seconds": self.seconds or 0.0}
 
     def fraction(self, iterations: int, seconds: float) -> float:
-        """Return how much of the run is done, 0..1."""
+        """Return the finished share of the run, 0..1."""
         done = iterations / self.iterations if self.iterations else seconds / (self.seconds or 1.0)
         return min(done, 1.0)
 
@@ -87,7 +87,7 @@ def with_plan(plans: Sequence[Plan], budget: Budget, iteration: int) -> list[Pla
 
 
 def phase_at(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, float]:
-    """Return the phase at `fraction` of the run, and how much of that phase is done, 0..1."""
+    """Return the phase at `fraction` of the run, and the finished share of that phase, 0..1."""
     start = 0.0
     for phase in phases[:-1]:
         if fraction < start + phase.share:
@@ -103,11 +103,11 @@ def phases_until(phases: tuple[Phase, ...], fraction: float) -> tuple[Phase, ...
 
 
 def learning_rate(phases: tuple[Phase, ...], fraction: float, warm_up: float) -> float:
-    """Return the learning rate: cosine annealing within the phase, times a linear warm-up from a tenth.
+    """Return the learning rate: cosine annealing within the phase, times a linear warm-up from 0.1 to 1.
 
     Args:
         phases: All phases of the recipe.
-        fraction: How much of the run is done, 0..1.
+        fraction: Finished share of the run, 0..1.
         warm_up: Share of the run over which the rate rises.
     """
     phase, done = phase_at(phases, fraction)

@@ -1,6 +1,6 @@
 """Loading of what `--data` names: a folder of images, DIV2K as it is unpacked, or paired `.npz` files; and test sets.
 
-Legend: HR, LR = the large and the small image of a pair; scale = HR side / LR side.
+Legend: scale = HR side / LR side of a pair.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from sr_demo.training.npz_pairs import load_npz
 Track = Literal["bicubic", "unknown"]
 Report = Callable[[str], None]
 _MEMORY_SHARE = 0.7
-"""Decoded images may take at most this share of the free memory."""
+"""Largest share of the free memory that decoded images may occupy."""
 _HELD_OUT = 64
-"""Largest number of images kept for validation, where the data has no validation set."""
+"""Largest number of images held out for validation if the data has no validation set."""
 VALIDATION_SIDE = 16
 """Smallest LR side of a validation image."""
 TEST_SETS = ("Set5", "Set14")
@@ -40,12 +40,12 @@ def load(
         path: A folder of images, DIV2K's folder, or a `.npz` file or folder.
         scale: HR side / LR side.
         smallest: Images with a shorter LR side are skipped.
-        report: Receives one sentence on what was found and one for each skipped image.
-        track: Which of DIV2K's LR images.
-        limit: Largest number of images, evenly spread; None is all.
+        report: Receives one sentence on the images found, and one for each skipped image.
+        track: DIV2K's track, which selects the LR images.
+        limit: Largest number of images, evenly spread over the files; None for all.
 
     Raises:
-        BadInput: Nothing usable, in one sentence.
+        BadInput: There is no usable image; the message is one sentence.
     """
     if is_npz(path):
         return _subsampled(load_npz(path, scale, report), limit)
@@ -57,7 +57,7 @@ def load(
 
 
 def load_validation(path: Path, scale: int, report: Report = print, track: Track = "bicubic") -> Pairs | None:
-    """Load the validation images that belong to `path`: DIV2K's own, else the folder `val` beside it, else None."""
+    """Load the validation images for `path`: DIV2K's own, or the folder `val` beside it; None if there are none."""
     if is_npz(path):
         return None
     if is_div2k(path):
@@ -75,7 +75,7 @@ def split(pairs: Pairs) -> tuple[Pairs, Pairs]:
         Training pairs, validation pairs.
 
     Raises:
-        BadInput: There are fewer than two.
+        BadInput: There are fewer than two pairs.
     """
     training, held_out = split_indices(len(pairs.hr))
     return pairs.subset(training), pairs.subset(held_out)
@@ -91,7 +91,7 @@ def split_indices(count: int) -> tuple[list[int], list[int]]:
 
 
 def is_div2k(path: Path) -> bool:
-    """Return whether `path` is a folder that holds DIV2K_train_HR."""
+    """Return whether `path` is a folder that contains DIV2K_train_HR."""
     return (path / "DIV2K_train_HR").is_dir()
 
 
@@ -99,19 +99,19 @@ def load_div2k(
     root: Path, part: Literal["train", "valid"], scale: int, smallest: int, report: Report = print,
     track: Track = "bicubic", limit: int | None = None,
 ) -> Pairs:  # fmt: skip
-    """Load pairs of DIV2K; LR images are named `0001x4.png`, and made from HR where the bicubic track is missing.
+    """Load pairs of DIV2K; LR images are named `0001x4.png`, and downscaled from HR if the bicubic track is missing.
 
     Args:
-        root: Folder that holds DIV2K_train_HR.
+        root: Folder that contains DIV2K_train_HR.
         part: Training or validation set.
         scale: HR side / LR side.
         smallest: Images with a shorter LR side are skipped.
         report: Receives one sentence for each skipped pair, and a summary.
-        track: Which LR images.
-        limit: Largest number of images, evenly spread.
+        track: Track, which selects the LR images.
+        limit: Largest number of images, evenly spread over the files; None for all.
 
     Raises:
-        BadInput: The track or an LR image is missing, or nothing is usable.
+        BadInput: The track or an LR image is missing, or there is no usable pair.
     """
     hr_files = image_files(root / f"DIV2K_{part}_HR")
     folder = root / f"DIV2K_{part}_LR_{track}" / f"X{scale}"
@@ -154,7 +154,7 @@ def read_pair(path: Path, lr_file: Path | None, scale: int) -> tuple[TrainingIma
 
     Args:
         path: HR file.
-        lr_file: LR file; None: LR is made from HR (bicubic).
+        lr_file: LR file, or None to downscale LR from HR (bicubic).
         scale: HR side / LR side.
 
     Raises:
@@ -219,14 +219,14 @@ def _lr_files(hr_files: Sequence[Path], folder: Path, scale: int) -> list[Path]:
 
 
 def _check_memory(files: Sequence[Path]) -> None:
-    """Raise BadInput before reading what would not fit into memory: images are held decoded."""
+    """Raise BadInput if the decoded images would not fit into memory."""
     need = 0
     for path in files:
         try:
             with Pillow.open(path) as opened:
                 need += opened.width * opened.height * 3
         except (OSError, Pillow.DecompressionBombError):
-            continue  # reported when it is read
+            continue  # the later reading reports it
     free = memory.available_bytes()
     if need > free * _MEMORY_SHARE:
         fits = max(int(len(files) * free * _MEMORY_SHARE / need), 1)

@@ -1,7 +1,7 @@
 """Synthetic training images for content that photos rarely have: text in many fonts, line patterns, facades.
 
 Deterministic by seed for one set of installed packages: fonts are Pillow's, OpenCV's stroke fonts and, if installed,
-matplotlib's. Everything is drawn at twice the size and averaged, so that edges are as soft as those of a sharp lens.
+matplotlib's. Everything is drawn at twice the size and averaged, so that edges are as soft as in sharp photos.
 Legend: side = width and height of an image in pixels.
 """
 
@@ -40,7 +40,7 @@ Canvas = NDArray[np.uint8]
 def synthetic(count: int, seed: int = 0, side: int = SIDE) -> list[TrainingImage]:
     """Return `count` images (side, side, 3) uint8: text, lines and facades in turn.
 
-    The i-th depends on `seed` and i only.
+    Image i depends on `seed` and i only.
     """
     kinds: tuple[Callable[[np.random.Generator, int], Canvas], ...] = (text, lines, facade)
     return [kinds[i % len(kinds)](np.random.default_rng((seed, i)), side) for i in range(count)]
@@ -52,7 +52,7 @@ def with_synthetic(pairs: Pairs, count: int, scale: int, seed: int = 0) -> Pairs
     Args:
         pairs: Photos.
         count: Number of synthetic images.
-        scale: LR is downscaled by it, as for photos.
+        scale: Factor by which LR is downscaled, as for photos.
         seed: Seed of the images.
     """
     drawn = [p[: SIDE // scale * scale, : SIDE // scale * scale] for p in synthetic(count, seed)]
@@ -68,7 +68,7 @@ def with_synthetic(pairs: Pairs, count: int, scale: int, seed: int = 0) -> Pairs
 
 @cache
 def font_files() -> tuple[Path, ...]:
-    """Return the font files of installed packages beside Pillow's built-in font: matplotlib's, or none."""
+    """Return the font files available in addition to Pillow's built-in font: matplotlib's, or none."""
     spec = find_spec("matplotlib")
     places = [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
     found = [file for place in places for file in (place / "mpl-data" / "fonts" / "ttf").glob("DejaVu*.ttf")]
@@ -76,7 +76,7 @@ def font_files() -> tuple[Path, ...]:
 
 
 def text(rng: np.random.Generator, side: int) -> Canvas:
-    """Draw a page of made-up words in several fonts and sizes, slightly rotated: (side, side, 3) uint8."""
+    """Draw a page of random words in several fonts and sizes, slightly rotated: (side, side, 3) uint8."""
     full = side * _SUPERSAMPLING
     paper, ink = _contrast(rng)
     page = np.array(_shaded(rng, full, paper))
@@ -95,7 +95,7 @@ def text(rng: np.random.Generator, side: int) -> Canvas:
 
 
 def lines(rng: np.random.Generator, side: int) -> Canvas:
-    """Draw four to nine fields of stripes, rings, checks and fans, periods from 3 pixels: (side, side, 3) uint8."""
+    """Draw four to nine fields of stripes, rings, checks and fans, with periods from 3 pixels: (side, side, 3) uint8."""
     full = side * _SUPERSAMPLING
     sheet = np.zeros((full, full, 3), np.float32)
     across = int(rng.integers(2, 4))
@@ -148,7 +148,7 @@ def _wave(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float
         checks = (np.floor(u / period * 2) + np.floor(v / period * 2)) % 2
         return checks.astype(np.float32)
     else:
-        # A fan: periods from fine to wide, like parallel lines in perspective.
+        # A fan: periods from narrow to wide, like parallel lines in perspective.
         phase = u / (period * (0.5 + 2.0 * v / max(float(np.abs(v).max()), 1.0)).clip(0.35, None))
     soft = np.sin(2 * pi * phase)
     if rng.random() < 0.7:
@@ -200,7 +200,7 @@ def _word(rng: np.random.Generator) -> str:
 
 
 def _contrast(rng: np.random.Generator) -> tuple[Colour, Colour]:
-    """Draw two colours whose luma differs by at least 60; half of the time grays."""
+    """Draw two random colours, grays half of the time, whose luma differs by at least 60."""
     while True:
         pair = rng.integers(0, 256, (2, 3))
         if rng.random() < 0.5:

@@ -1,7 +1,7 @@
-"""LR images of one unknown camera: the same blur and noise model in every image.
+"""Simulated LR images of one unknown camera: all images have the same blur and noise model.
 
-For training without pairs, where no images of such a camera are available. The networks receive neither the degradation
-nor both images of a pair; validation does, to measure how well the degradation was undone.
+They are used for training without pairs if no images of such a camera are available. The networks are given neither the
+degradation nor both images of a pair; validation uses the pairs to measure how well the degradation was reversed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from sr_demo.training.data import TrainingImage, as_float
 
 _SIDE = 21
 _LONG, _SHORT = (2.0, 3.0), (1.2, 2.0)
-"""Ranges of the blur's standard deviation along both axes, HR pixels."""
+"""Ranges of the blur's standard deviation along its two axes, in HR pixels."""
 _READ_NOISE, _SHOT_NOISE = (1.0, 3.0), (0.4, 1.0)
-"""Noise: standard deviation in the dark in steps of 1/255, and factor on the square root of the brightness in steps."""
+"""Ranges of the noise in units of 1/255: standard deviation in the dark, and factor of the square root of brightness."""
 
 
 def unknown_track(images: Sequence[TrainingImage], scale: int, seed: int) -> list[TrainingImage]:
@@ -29,7 +29,7 @@ def unknown_track(images: Sequence[TrainingImage], scale: int, seed: int) -> lis
 
     Args:
         images: (s*h, s*w, 3) uint8.
-        scale: s.
+        scale: Scale factor, s.
         seed: Determines the degradation and the noise.
 
     Returns:

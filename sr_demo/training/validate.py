@@ -1,4 +1,4 @@
-"""Scores: on crops during training, on whole images for the card."""
+"""Scores of networks: on crops during training, on whole images for the card."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Validation:
             from sr_demo.training.degradation import degrade
 
             rng, noise = np.random.default_rng(0), torch.Generator().manual_seed(0)
-            # One at a time: sizes and filters are drawn once per batch.
+            # One image at a time, since sizes and filters are drawn once per batch.
             self._lr = torch.cat([degrade(one, recipe.scale, rng, noise) for one in _batch(hr).split(1)])
 
     @torch.no_grad()
@@ -53,7 +53,7 @@ def score_pairs(network: nn.Module, pairs: Pairs, scale: int) -> dict[str, float
     Args:
         network: (1, 3, h, w) -> (1, 3, s*h, s*w).
         pairs: LR images are used as they are.
-        scale: s, also the border that is cropped.
+        scale: Scale factor, s; also the width of the cropped border.
 
     Returns:
         Means {"psnr_y", "ssim_y"}, rounded to 4 digits.

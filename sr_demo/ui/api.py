@@ -1,4 +1,7 @@
-"""Endpoints for programs, `/approaches`, `/upscale`, `/compare`, `/several`, `/deploy`: the core of page and command line."""
+"""Endpoints for programs: `/approaches`, `/upscale`, `/compare`, `/several`, `/deploy`.
+
+The docstrings of `Endpoints`' public methods are shown in Gradio's API page and as descriptions of MCP tools.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,9 @@ from sr_demo.ui.source import files_input, image_input
 
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
 _OUTPUT = Output(metadata="public")
-"""Position and serial numbers are carried only where a program asks for them."""
+"""Default output: GPS position and serial numbers are copied only if a program requests them."""
 _ASSUMED_SIZE = (256, 256)
-"""(height, width) for the time estimate of an image that is not decoded yet."""
+"""(height, width) assumed in the time estimate of an image that is not decoded yet."""
 
 
 def add(context: Context) -> None:
@@ -73,14 +76,14 @@ def add(context: Context) -> None:
 
 
 def _json(value: Any, schema: dict[str, Any], label: str) -> gr.JSON:
-    """Return a `gr.JSON` whose schema the API lists. Gradio's own schema is "any", in a form that MCP clients refuse."""
+    """Return a `gr.JSON` with a schema for the API. Gradio's own schema is "any", in a form that MCP clients reject."""
     component = gr.JSON(value, label=label)
     component.api_info = lambda: schema
     return component
 
 
 class Endpoints:
-    """What programs can call. Each error is returned as one sentence."""
+    """The endpoints for programs. Each error is returned as one sentence."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -241,7 +244,7 @@ class Endpoints:
             raise _as_gradio(exc) from exc
 
     def _jobs(self, names: list[str] | None, size: OutputSize | None = None) -> list[Job]:
-        """Return the jobs of `names`. Raises BadInput on more than `MOST_JOBS`, on an unknown and on a repeated name."""
+        """Return the jobs of `names`. Raises BadInput on an unknown or repeated name, or more than `MOST_JOBS` names."""
         names = names or ["bicubic", "rdn"]
         if len(names) > MOST_JOBS:
             raise BadInput(f"One call compares {MOST_JOBS} approaches at most, not {len(names)}.")
@@ -250,13 +253,13 @@ class Endpoints:
         return jobs
 
     def _advice(self, image: Image, path: Path) -> dict[str, Any] | None:
-        """Return which of the methods here suit an image, as JSON-able data."""
+        """Return which of the available methods suit an image, as JSON-serialisable data."""
         found = recommend(estimate(image, path), [job for jobs in offered(self._context.approaches) for job in jobs])
         return found and recommendation.record(found)
 
     def _seconds(self, job: Job) -> float:
         """Return the expected seconds of a job on an image that is not decoded yet."""
-        # A width in pixels says nothing as long as the image is not known.
+        # Without the image's size, no factor follows from a width or height in pixels.
         sized = job if job.size is None or job.size.factor is not None else replace(job, size=None)
         return self._context.runner.estimates.seconds(sized, _ASSUMED_SIZE)
 
@@ -268,12 +271,12 @@ class Endpoints:
 
 
 def _size(text: str) -> OutputSize | None:
-    """Return the size that a program asks for; None where it asks for none. Raises BadInput."""
+    """Return the size that a program requests; None if it requests none. Raises BadInput."""
     return parse(text) if text.strip() else None
 
 
 def _save(result: ImageResult, folder: Path, output: Output) -> tuple[str, dict[str, Any]]:
-    """Write a result into `folder`; return the file, and the report with what the file keeps and cannot hold."""
+    """Write a result into `folder`; return the file, and its report with the metadata that was kept and left out."""
     target = folder / f"{result.job.file_name}{output.file_format.suffix}"
     written = write(result.image, target, output)
     facts = record(result)
@@ -282,7 +285,7 @@ def _save(result: ImageResult, folder: Path, output: Output) -> tuple[str, dict[
 
 
 def _precision(wanted: object) -> Precision:
-    """Return the precision called `wanted`. Raises BadInput on an unknown one."""
+    """Return the precision named `wanted`. Raises BadInput if it is unknown."""
     for known in get_args(Precision):
         if wanted == known:
             return known
@@ -290,7 +293,7 @@ def _precision(wanted: object) -> Precision:
 
 
 def _as_gradio(exc: Exception) -> gr.Error:
-    """Return the error to raise to Gradio: the text of an `SRError` as it is, a reference for a bug."""
+    """Return the error to raise to Gradio: the message of an `SRError`, or a reference to the log for a bug."""
     if isinstance(exc, Cancelled):  # the caller has left, or has cancelled the call
         text = "Stopped."
     else:

@@ -1,4 +1,4 @@
-"""Checks number and types of the values that a program sends to an endpoint, before Gradio converts them."""
+"""Checks of the number and types of the values that a program sends to an endpoint, before Gradio converts them."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ _WORDS = {
 
 
 _NEVER_EMPTY = (Radio, Checkbox, CheckboxGroup)
-"""Components for which the page sends null only if they were empty when it was opened."""
+"""Types of components for which the page sends null only if they were empty when the page was opened."""
 
 
 def _takes_files(block: Block) -> bool:
-    """Whether the value of a component is a list of files."""
+    """Return whether the value of a component is a list of files."""
     return isinstance(block, File) and block.file_count == "multiple"
 
 
 def check(block_fn: BlockFunction, values: list[Any]) -> None:
-    """Check the values of one call, and append the defaults of those that a program left out at the end.
+    """Check the values of one call, and append the defaults of values that a program omitted at the end.
 
-    So endpoints can take more values than older programs send. Hidden endpoints belong to the page, whose components send
-    null where they are empty; their types are left to Gradio.
+    This allows endpoints to take more values than older programs send. Hidden endpoints are called by the page, whose empty
+    components send null; Gradio checks their types.
 
     Raises:
-        BadInput: Naming the argument, when `values` are too few, too many or of another type than the endpoint takes.
+        BadInput: There are too few or too many values, or one has another type than the endpoint takes; the message names
+            the argument.
     """
     wanted = len(block_fn.inputs)
     public = block_fn.api_visibility == "public"
@@ -57,7 +58,7 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
     for name, block, value in zip(names, block_fn.inputs, values, strict=False):
         is_file = getattr(block, "data_model", None) is not None
         if value is None and (is_file or optional.get(name, ...) is None):
-            continue  # the default; a missing image is refused by the endpoint itself
+            continue  # the default; the endpoint itself rejects a missing image
         if _takes_files(block):
             _check_kind(name, "files", value, list)
             for item in value or ():
@@ -69,10 +70,10 @@ def check(block_fn: BlockFunction, values: list[Any]) -> None:
 
 
 def check_named(block_fn: BlockFunction, values: dict[str, Any]) -> None:
-    """Check the values of one call by name, of a public endpoint; files are texts, addresses of images, or lists of them.
+    """Check the values by name of one call to a public endpoint; files are given as addresses of images, or lists of them.
 
     Raises:
-        BadInput: Naming the argument, when it is missing, unknown or of another type than the endpoint takes.
+        BadInput: An argument is missing, unknown, or of another type than the endpoint takes; the message names it.
     """
     assert block_fn.fn is not None, "public endpoints have functions"
     parameters = list(inspect.signature(block_fn.fn).parameters.values())
@@ -107,7 +108,7 @@ def _check_kind(name: str, kind: str, value: Any, *allowed: type) -> None:
 
 
 def _of(value: Any) -> str:
-    """Return a description of what was sent; a short text as it is."""
+    """Return a description of a value that was sent; texts are quoted."""
     if value is None:
         return "null"
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Runs long work in its own thread and yields its progress."""
+"""Running long work in a thread of its own while yielding its progress."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ T = TypeVar("T")
 
 
 class Step(NamedTuple):
-    """How far the work is, 0 to 1, and what it does."""
+    """Progress of the work, 0..1, and what it does now."""
 
     fraction: float
     note: str
 
     def __str__(self) -> str:
-        """Return the text shown to a waiting visitor: "34%: reading a.png"."""
+        """Return the text shown to a waiting visitor, such as "34%: reading a.png"."""
         return f"{self.fraction:.0%}: {self.note}"
 
 
@@ -31,13 +31,13 @@ class Finished(Generic[T]):
 
 
 def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[Step | Finished[T]]:
-    """Run `work` and yield its progress, and its result at the end.
+    """Run `work` in a thread; yield its progress, and its result at the end.
 
-    A consumer that is slower than the work gets only the newest step: each costs the page 15 ms. Closing the iterator stops
-    the work.
+    A consumer that is slower than the work receives only the newest step: each takes the page 15 ms. Closing the iterator
+    stops the work.
 
     Args:
-        work: What to run; it reports through the progress it is given.
+        work: Function to run; it reports through the given progress.
         stop: Set to stop the work.
         name: Name of the thread.
 

@@ -1,7 +1,7 @@
-"""Admission and scheduling of handlers that compute: limits, turns, and a stop once the caller has left.
+"""Admission and scheduling of handlers that compute: limits, turns, and stopping when the caller has left.
 
-Such a handler enters through `Callers.admitted`, waits for its files outside of its turn, and computes in it. Gradio's own
-queue passes these events on at once; all other events bypass it (`LIGHT`).
+Such a handler enters through `Callers.admitted`, waits for its files outside its turn, and computes in its turn. Gradio's
+own queue passes these events on immediately; all other events bypass it (`LIGHT`).
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": None}
 LIGHT: dict[str, Any] = {"queue": False}
 """Arguments of every other event."""
 _PAGE_MOST = 4
-"""Jobs that one open page may have waiting or running: its tabs work side by side, its controls send one event each."""
+"""Largest number of jobs that one open page may have waiting or running: its tabs can work at the same time."""
 _PORT = re.compile(r"\[([0-9a-fA-F:.]+)\](?::\d+)?|(\d+(?:\.\d+){3}):\d+")
-"""An address with its port, as some proxies write it."""
+"""Pattern of an address with its port, as some proxies write it."""
 _LOOK_SECONDS = 0.5
 _UNREAD_SECONDS = 15.0
-"""A caller that has left messages unread for this long is regarded as gone."""
+"""Seconds after which a caller that does not read its messages is regarded as gone."""
 
 
 class Caller:
@@ -41,21 +41,21 @@ class Caller:
 
     def __init__(self, turns: Turns, visitor: Visitor, stop: Event, max_seconds: float) -> None:
         self.stop = stop
-        """Set once the result is no longer needed: Stop was pressed, or the caller has left."""
+        """Set when the result is no longer needed: the visitor has pressed Stop, or the caller has left."""
         self.deadline: float | None = None
-        """End of the present turn by `time.monotonic`, where turns have an end."""
+        """End of the current turn by `time.monotonic`, if the duration of turns is limited."""
         self._turns, self._visitor, self._max_seconds = turns, visitor, max_seconds
         self._ticket: Ticket | None = None
 
     def waiting(self, seconds: float, *, stopped: bool = False) -> Iterator[Place]:
-        """Yield places in the line until the turn comes; it lasts until `end_turn`, which must be called.
+        """Yield places in the queue until the turn begins; it lasts until `end_turn`, which must be called.
 
         Args:
             seconds: Expected duration of the work.
-            stopped: Whether the work comes after a Stop, which therefore does not end the waiting.
+            stopped: Whether the work follows a Stop, which therefore does not end the waiting.
 
         Raises:
-            Cancelled: When `stop` is set meanwhile.
+            Cancelled: `stop` was set while waiting.
         """
         self._ticket = self._turns.join(self._visitor, seconds)
         while (place := self._turns.wait(self._ticket, _LOOK_SECONDS)) is not None:
@@ -65,14 +65,14 @@ class Caller:
         self.deadline = time.monotonic() + self._max_seconds if self._max_seconds else None
 
     def end_turn(self) -> None:
-        """End the turn, or leave the line if it has not come yet."""
+        """End the turn, or leave the queue if it has not begun yet."""
         if self._ticket is not None:
             self._turns.end(self._ticket)
             self._ticket = None
 
     @contextmanager
     def turn(self, seconds: float = 1.0, progress: Progress | None = None) -> Generator[Progress]:
-        """Wait for the caller's turn and hold it; yields the progress for the work. Raises Cancelled."""
+        """Wait for the caller's turn and hold it during the block; yield the progress for the work. Raises Cancelled."""
         progress = progress or Progress(stop=self.stop)
         try:
             for place in self.waiting(seconds):
@@ -84,16 +84,16 @@ class Caller:
 
 @dataclass
 class _Line:
-    """The connection of one event in Gradio's queue."""
+    """The connection over which one event in Gradio's queue sends its messages."""
 
     queue: Any
     event_id: str
     unread: int = 0
     read: float = field(default_factory=time.monotonic)
-    """When messages were last found to be read."""
+    """Time (`time.monotonic`) at which the caller was last found to have read its messages."""
 
     def is_cut(self) -> bool:
-        """Return whether the event was cancelled, or its caller has closed the response stream or never opened it."""
+        """Return whether the event was cancelled, or its caller no longer reads the response stream or never opened it."""
         running = (event for events in self.queue.active_jobs if events for event in events)
         event = next((event for event in running if event._id == self.event_id), None)
         if event is None or not event.alive:
@@ -113,9 +113,9 @@ class Callers:
         """Set the limits.
 
         Args:
-            places: Calls that may wait or run at once.
-            max_seconds: Longest turn; 0 for no limit.
-            proxied: Whether a proxy states the callers' addresses.
+            places: Largest number of calls that wait or run at the same time.
+            max_seconds: Longest duration of a turn; 0 for no limit.
+            proxied: Whether a proxy in front of the server supplies the callers' addresses.
         """
         self._turns, self._places, self._max_seconds, self._proxied = Turns(places), places, max_seconds, proxied
         self._newest = Stops()
@@ -127,18 +127,18 @@ class Callers:
     def admitted(
         self, stop: Event | None = None, *, program: bool = False, newest: str = "", order: int = 0
     ) -> Generator[Caller]:
-        """Admit the event that is handled in this thread; it has a place until the block ends.
+        """Admit the event that is handled in this thread; it occupies a place until the block ends.
 
         Args:
-            stop: Set when the caller leaves; the work also obeys it as the visitor's Stop.
+            stop: Flag that stops the work: set by the visitor's Stop, and here when the caller leaves.
             program: Whether the endpoint is one for programs.
-            newest: Name of a kind of event of which only the visitor's newest runs: the one before it is stopped. It takes
-                the place of `stop`.
+            newest: Name of a kind of event of which only the visitor's newest runs: the previous one is stopped. Replaces
+                `stop`.
             order: Sequence number of the event among those of its kind; events may arrive out of order. If one with a higher
-                number is active, the new one is stopped instead. 0 where the last one that arrives is the newest.
+                number is active, the new one is stopped instead. 0 if events count in the order of their arrival.
 
         Raises:
-            Busy: When there is no place.
+            Busy: No place is free.
         """
         request = current_request()
         address = address_of(request, proxied=self._proxied) if request else ""
@@ -148,7 +148,7 @@ class Callers:
             self._turns, visitor, self._newest.begin(kind, order) if newest else stop or Event(), self._max_seconds
         )
         try:
-            # Events of such a kind that were stopped are about to leave: they must not keep the newest out.
+            # Stopped events of such a kind are about to leave: their places must not keep the newest out.
             self._turns.enter(visitor, self._places if program or newest else _PAGE_MOST)
             try:
                 self._watch(caller)
@@ -173,7 +173,7 @@ class Callers:
                 yield progress
 
     def _watch(self, caller: Caller) -> None:
-        """Set the caller's stop flag once its connection is cut. Outside of Gradio there is no connection."""
+        """Set the caller's stop flag when its connection is cut. Outside of Gradio there is no connection."""
         blocks: Any = LocalContext.blocks.get(None)
         event_id = LocalContext.event_id.get(None)
         if blocks is None or event_id is None:

@@ -1,4 +1,4 @@
-"""Reads the clicked position from an event, which is untrusted like every value of a request."""
+"""Reading of the clicked position from an event, which is untrusted like every value of a request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sr_demo.errors import BadInput, quoted
 
 
 def point(event: gr.EventData) -> tuple[float, float]:
-    """Return the clicked x and y in pixels of the image as it is shown. Raises BadInput when the event has none.
+    """Return the clicked x and y in pixels of the displayed image. Raises BadInput if the event has none.
 
-    `gr.SelectData` is not used: it fails with an internal error where fields are missing.
+    `gr.SelectData` is not used, since it fails with an internal error if fields are missing.
     """
     index: object = getattr(event, "index", None)
     if isinstance(index, list | tuple) and len(index) == 2 and all(_is_coordinate(at) for at in index):

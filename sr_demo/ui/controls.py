@@ -1,4 +1,4 @@
-"""Gradio controls for options, and the options that a visitor has set with them."""
+"""Gradio controls for options, and the values that a visitor has set with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sr_demo.spec import Approach
 from sr_demo.ui.languages import optional
 
 _MOST_STEPS = 500
-"""A slider with more steps cannot be set to the wanted one: some hundred pixels long, it jumps over most of them."""
+"""Largest number of steps of a slider: with a length of a few hundred pixels, it skips values if there are more."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def make(owner: str, kind: type[Options]) -> list[Bound]:
 
 
 def accordions(approaches: Sequence[Approach], without: Collection[str] = ()) -> list[Bound]:
-    """Create a closed accordion of controls for each approach that takes options, apart from those named in `without`."""
+    """Create a closed accordion of controls for each approach with options, except those named in `without`."""
     bound: list[Bound] = []
     for approach in approaches:
         shown = [control for control in controls(approach.options) if control.name not in without]
@@ -43,7 +43,7 @@ def accordions(approaches: Sequence[Approach], without: Collection[str] = ()) ->
 
 
 def values(bound: Sequence[Bound], given: Sequence[Any]) -> dict[str, dict[str, Any]]:
-    """Return what the controls were set to: owner -> name -> value. Validation is left to `options.build`."""
+    """Return the values of the controls: owner -> name -> value. They are validated by `options.build`."""
     found: dict[str, dict[str, Any]] = {}
     for control, value in zip(bound, given, strict=True):
         found.setdefault(control.owner, {})[control.name] = value

@@ -1,7 +1,7 @@
 """Validation of every request: events of all tabs, endpoints for programs and MCP tools.
 
-Gradio checks paths only in values that are marked as file data, and reports its own refusals as `{"error": null}`. Here every
-value of a request is searched for paths before any component receives it, and every failure becomes one sentence.
+Gradio checks paths only in values that are marked as file data, and reports its own errors as `{"error": null}`. Here, every
+value of a request is searched for paths before any component receives it, and every error is reported as one sentence.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from sr_demo.ui.fetching import Fetches, fetch_all, stand_in
 from sr_demo.ui.sessions import current_request
 
 _LONGEST = 2000
-"""Maximum length of a message; ours are far shorter."""
+"""Maximum length of an error message; those of this program are much shorter."""
 _FILE_DATA = {"_type": "gradio.FileData"}
 NOT_UPLOADED = (
     "This file is not among the uploads of this server, or no longer: upload it (/gradio_api/upload), and send the path "
     "that the upload returns."
 )
-"""The same wherever the path points, so that it reveals nothing about the disk."""
+"""The same message for all paths, so that it reveals nothing about the disk."""
 _UNFIT = (
     "The values sent do not fit what this server offers. On the page, reload it; for programs, /gradio_api/info lists what "
     "endpoints take."
@@ -37,21 +37,24 @@ _HALF = "A text in the values sent is no text: it holds half of a character (a s
 
 
 def uploaded(path: str) -> Path:
-    """Return the resolved `path` of a file in the upload folder. Raises BadInput on every other path."""
+    """Return the resolved `path` of a file in the upload folder. Raises BadInput for any other path."""
     try:
         found = Path(path).resolve()
         if found.is_relative_to(Path(get_upload_folder()).resolve()) and found.is_file():
             return found
-    except (OSError, ValueError, RuntimeError):  # too long, with a NUL, a loop of links
+    except (OSError, ValueError, RuntimeError):  # path too long, with a NUL character, or a loop of links
         pass
     raise BadInput(NOT_UPLOADED)
 
 
 def admit(value: Any) -> list[dict[str, Any]]:
-    """Check each path and each text at any depth of a request's `value`; return the dictionaries whose path is an address.
+    """Check all paths and texts at any depth of a request's `value`; return the dictionaries whose path is an address.
 
-    Every dictionary with a path is marked as file data, so that Gradio's own checks apply to it too. Raises BadInput, also
-    for a text that cannot be encoded: an answer that repeats it would break the stream of all answers.
+    Every dictionary with a path is marked as file data, so that Gradio's own checks apply to it too.
+
+    Raises:
+        BadInput: A path is not that of an upload, or a text cannot be encoded: a response that repeats such a text would
+            break the stream of all responses.
     """
     addresses: list[dict[str, Any]] = []
     waiting = [value]
@@ -87,7 +90,7 @@ def _is_text(value: str) -> bool:
 
 
 async def _fetched(page: gr.Blocks, block_fn: BlockFunction, inputs: list[Any], most: int) -> None:
-    """Replace the addresses of images in `inputs` by uploads, of `most` bytes together.
+    """Download the images whose addresses are in `inputs`, and replace the addresses by the paths of the uploads.
 
     One of a list that cannot be fetched is replaced by a stand-in. Raises BadInput for a single one and for too many, and
     StorageError.
@@ -146,7 +149,7 @@ def guard(page: gr.Blocks, max_bytes: int, *, proxied: bool = False) -> None:
 
 
 def _as_gradio(exc: Exception) -> gr.Error:
-    """Return an error of one sentence; for a bug, with a reference."""
+    """Return the error to raise to Gradio: one sentence, for a bug with a reference to the log."""
     if isinstance(exc, gr.Error):
         exc.message, exc.print_exception = exc.message[:_LONGEST], False
         return exc

@@ -1,4 +1,4 @@
-"""Bundled examples as a row of thumbnails: one click opens one."""
+"""Bundled examples as a row of thumbnails; a click opens an example."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from sr_demo.ui.languages import marked
 log = logging.getLogger("sr_demo")
 
 _SIDE = 112
-"""Pixels of a thumbnail: twice its size on the page, for dense screens."""
+"""Side of a thumbnail in pixels: twice its size on the page, for high-density screens."""
 _FIRST = "examples"
-"""Id of the row whose thumbnails the page is sent with; the rows of the other tabs copy them."""
+"""Id of the row whose thumbnails are part of the page; scripts copy them to the rows of the other tabs."""
 _COPY = f"""
 element.querySelector(".sr-examples").innerHTML = document.querySelector("#{_FIRST} .sr-examples")?.innerHTML ?? "";
 """
@@ -42,8 +42,8 @@ def examples(elem_id: str = _FIRST, show: str = "() => {}") -> gr.HTML:
     """Create the component; its `select` event carries the index into `EXAMPLES`.
 
     Args:
-        elem_id: Of the row.
-        show: Script of a function that runs before the event: an event's own script may run after the server's reply.
+        elem_id: Id of the row's element.
+        show: JavaScript function that is called before the event: an event's own script may run after the response.
     """
     is_first = elem_id == _FIRST
     buttons = "".join(_button(index) for index in range(len(EXAMPLES))) if is_first else ""
@@ -56,12 +56,12 @@ def examples(elem_id: str = _FIRST, show: str = "() => {}") -> gr.HTML:
 
 
 def folder() -> Path:
-    """Return the folder of the examples' files, from which Gradio must be allowed to take them."""
+    """Return the folder of the examples' files, which Gradio must be allowed to serve."""
     return cache_folder() / "samples"
 
 
 def sample_file(sample: Sample) -> Path:
-    """Return the file of one example; it lies among the uploads where the cache cannot be written."""
+    """Write the file of one example if it is missing, and return it; it is among the uploads if the cache is read-only."""
     try:
         return write_sample(sample, folder())
     except StorageError:
@@ -69,7 +69,7 @@ def sample_file(sample: Sample) -> Path:
 
 
 def chosen_file(event: gr.EventData) -> Path:
-    """Return the file of the example that was clicked. Raises BadInput when there is no such example."""
+    """Return the file of the clicked example. Raises BadInput if there is no such example."""
     index: object = getattr(event, "index", None)
     if not isinstance(index, int) or not 0 <= index < len(EXAMPLES):
         raise BadInput(f"There is no example {quoted(index)}: they count from 0 to {len(EXAMPLES) - 1}.")
@@ -78,7 +78,7 @@ def chosen_file(event: gr.EventData) -> Path:
 
 @lru_cache
 def _button(index: int) -> str:
-    """Return the button of one example. "" where its picture cannot be read."""
+    """Return the button of one example as HTML; empty if its image cannot be read."""
     sample = EXAMPLES[index]
     try:
         small = _square(quantize(_pixels(sample)))
@@ -95,7 +95,7 @@ def _button(index: int) -> str:
 
 
 def _pixels(sample: Sample) -> Image:
-    """Return an example (H, W, 3), from its file, or drawn anew where no disk takes the file."""
+    """Return the image of an example, (H, W, 3), from its file, or generated if the file cannot be written."""
     try:
         return read(sample_file(sample)).rgb
     except StorageError:
@@ -103,7 +103,7 @@ def _pixels(sample: Sample) -> Image:
 
 
 def _square(rgb: np.ndarray) -> np.ndarray:
-    """Return the centre square of an image (H, W, 3) uint8 as a thumbnail."""
+    """Return the central square of an image, (H, W, 3) uint8, as a thumbnail."""
     height, width = rgb.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

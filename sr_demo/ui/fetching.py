@@ -1,7 +1,7 @@
-"""Images that a request names by an address: fetched here, within limits of bytes and time.
+"""Download of images that a request names by their addresses, within limits of bytes and time.
 
-Gradio would read a whole response into memory and write it to the disk, whatever its size. As in Gradio, only public
-addresses are contacted: a name is resolved once, checked, and the connection goes to the address that was checked.
+Gradio would read a whole response into memory and write it to the disk, regardless of its size. As in Gradio, only public
+addresses are contacted: a name is resolved once, its address is checked, and the connection is made to that address.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _LONGEST_NAME = 80
 _NOT_PUBLIC = tuple(map(ip_network, ("192.0.0.0/24", "168.63.129.16/32", "2002::/16", "fec0::/10")))
 """What Python counts as global: addresses of protocols and of Azure's own service, IPv4 inside IPv6 (6to4), site-local."""
 _ABSENT = secrets.token_bytes(16)
-"""Begins a stand-in, and no file that is sent."""
+"""First bytes of a stand-in file; random, so that no uploaded file begins with them."""
 
 
 class Fetches:
@@ -68,14 +68,14 @@ class Fetches:
 
 
 async def fetch_all(addresses: list[str], most: int) -> list[Path | BadInput]:
-    """Fetch files one after the other into the upload folder.
+    """Download files one after the other into the upload folder.
 
     Args:
-        addresses: http or https.
-        most: Bytes that are accepted, of all together.
+        addresses: Addresses with the scheme http or https.
+        most: Largest number of bytes of all files together.
 
     Returns:
-        The path of each, or why it could not be fetched.
+        The path of each file, or the error if it could not be downloaded.
 
     Raises:
         BadInput: There are too many addresses.
@@ -103,14 +103,14 @@ async def fetch_all(addresses: list[str], most: int) -> list[Path | BadInput]:
 
 
 def stand_in(address: str, why: BadInput) -> Path:
-    """Make an upload in place of one of several that is absent, so that the others are not refused with it.
+    """Create a stand-in for an upload that is missing, so that the other files of the request are still accepted.
 
     Args:
-        address: Of the file, or its name.
-        why: What `check_present` raises.
+        address: Address or name of the file.
+        why: Error that `check_present` raises for the stand-in.
 
     Returns:
-        Its path. Gradio may copy the file, whose content is therefore the reason.
+        The path of the stand-in, which contains the message of `why`, since Gradio may copy the file.
     """
     path = Path(tempfile.mkdtemp(dir=get_upload_folder())) / _name(address)
     path.write_bytes(_ABSENT + str(why).encode())
@@ -118,29 +118,29 @@ def stand_in(address: str, why: BadInput) -> Path:
 
 
 def check_present(path: Path) -> None:
-    """Check that an upload is no stand-in. Raises BadInput with the reason why the file is absent."""
+    """Raise BadInput with the reason why the file is missing, if the upload at `path` is a stand-in."""
     try:
         with path.open("rb") as file:
             why = file.read() if file.read(len(_ABSENT)) == _ABSENT else None
-    except OSError:  # `read` says in a sentence what is wrong with it
+    except OSError:  # the later reading reports this
         return
     if why is not None:
         raise BadInput(why.decode())
 
 
 async def fetch(address: str, most: int, before: int = 0) -> Path:
-    """Fetch a file into the upload folder.
+    """Download a file into the upload folder.
 
     Args:
-        address: http or https.
-        most: Bytes that are accepted.
-        before: Bytes of them that other files of the request have taken.
+        address: Address with the scheme http or https.
+        most: Largest number of bytes of all files of the request.
+        before: Number of bytes of the files before this one.
 
     Returns:
-        Its path, in a new folder.
+        The path of the file, in a new folder.
 
     Raises:
-        BadInput: It is larger, or cannot be fetched within a minute; with the sentence to show.
+        BadInput: The file is too large, or cannot be downloaded within a minute.
         StorageError: The disk is full.
     """
     folder: Path | None = None
@@ -162,7 +162,7 @@ async def fetch(address: str, most: int, before: int = 0) -> Path:
 
 
 def _name(address: str) -> str:
-    """Return the name for the file at an address; ".." is none."""
+    """Return a safe file name for the file at an address: the last part of its path, or "file"."""
     name = strip_invalid_filename_characters(Path(urlsplit(address).path).name)[-_LONGEST_NAME:]
     return name if name.strip(".") else "file"
 
@@ -208,7 +208,7 @@ async def _save(response: httpx.Response, target: Path, most: int, before: int, 
 
 
 async def _transport(host: str) -> Any:
-    """Return what connects to the checked public address of `host`. Raises ValueError where it has none."""
+    """Return the transport that connects to the public address of `host`. Raises ValueError if it has none."""
     if matches_domain_whitelist(host, PUBLIC_HOSTNAME_WHITELIST):
         return None
     found = await async_validate_url(host)

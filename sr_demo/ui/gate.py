@@ -1,7 +1,7 @@
 """Protection against requests from other sites: by `Host`, by `Origin` and by route.
 
-A foreign web page can make its visitor's browser send requests here, and with DNS rebinding even read the responses: then
-`Host` is the foreign name. Programs (curl, gradio_client) send no `Origin` and are not restricted by it.
+A page of another site can make its visitor's browser send requests to this server and, with DNS rebinding, even read the
+responses: `Host` is the name of the other site then. Programs (curl, gradio_client) send no `Origin`.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNUSED = ("file=http", "file/http", "proxy=", "process_recording", "deep_link", "component_server")
-"""Routes of Gradio that this page does not use: fetching for others, running ffmpeg, storing a session."""
+"""Routes of Gradio that this page does not use: downloading for others, running ffmpeg, storing a session."""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Which host names and origins are trusted."""
+    """The trusted host names and origins."""
 
     hosts: frozenset[str]
     """Names of this server; `*.example.org` for all subdomains, `*` for any name."""
     origins: frozenset[str]
     """Host names of other sites that may use this server; wildcards as in `hosts`."""
     public: bool
-    """Whether the server listens on every address: then IP addresses and names without a dot are trusted too, which no
-    foreign name server can point here (a local network, Docker, port mappings)."""
+    """Whether the server listens on every address. If so, IP addresses and names without a dot are trusted too (local
+    networks, Docker, port mappings): no name server of another site can let them point to this server."""
 
     def host(self, value: str) -> bool:
         """Return whether a request with this `Host` header is served."""
@@ -55,7 +55,7 @@ class Trust:
         return _matches(name, self.hosts) or (self.public and ("." not in name or _is_address(name)))
 
     def origin(self, value: str, *hosts: str) -> bool:
-        """Return whether a page of this `Origin` may use the server that was addressed by `hosts`."""
+        """Return whether a page with the `Origin` `value` may use the server, which was addressed by `hosts`."""
         try:
             parts = urlsplit(value)
             name, port = parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
@@ -68,7 +68,7 @@ class Trust:
 
 
 def trusted(settings: Settings) -> Trust:
-    """Return what a server with these settings trusts."""
+    """Return the trusted host names and origins of a server with these settings."""
     public = settings.host.strip("[]") in _EVERYWHERE
     machine = socket.gethostname().lower()
     names = {f"{machine}.local", machine} if public else {settings.host.strip("[]").lower()}
@@ -76,14 +76,14 @@ def trusted(settings: Settings) -> Trust:
 
 
 def application_arguments(settings: Settings) -> dict[str, Any]:
-    """Return arguments for Gradio's application: the gate in front of Gradio's own middleware, and errors as sentences."""
+    """Return arguments for Gradio's application: the gate before Gradio's own middleware, and the error handlers."""
     trust = trusted(settings)
     bodies.files_only()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None, None]:
-        # Middleware that is given to Gradio lies behind Gradio's own, which would reflect a foreign origin. This runs
-        # before the first request is accepted.
+        # Middleware passed to Gradio runs after Gradio's own, which would allow any origin. This function runs before the
+        # first request is accepted.
         assert app.middleware_stack is not None
         app.middleware_stack = Gate(bodies.Bounded(languages.Named(Light(app.middleware_stack))), trust)
         yield
@@ -92,13 +92,13 @@ def application_arguments(settings: Settings) -> dict[str, Any]:
 
 
 class Gate:
-    """ASGI middleware that responds with 403 and a sentence to what `trust` does not cover."""
+    """ASGI middleware that responds with 403 and a sentence to requests that `trust` does not allow."""
 
     def __init__(self, app: ASGIApp, trust: Trust) -> None:
         self._app, self._trust = app, trust
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
+        """Pass the request on, or reject it."""
         refused = self._refusal(scope) if scope["type"] == "http" else None
         if refused is None:
             try:
@@ -118,7 +118,7 @@ class Gate:
                 f"This server does not answer to the name {quoted(', '.join(hosts))}. Whoever runs it can allow a name "
                 "with the environment variable SR_DEMO_HOSTS."
             )
-        # A foreign page cannot send X-Forwarded-Host without being allowed to by an OPTIONS request, which is refused.
+        # A page of another site can only send X-Forwarded-Host if an OPTIONS request allows that, which is rejected.
         called = (hosts[0], headers.get("x-forwarded-host", ""))
         origins = headers.getlist("origin")
         foreign = not all(self._trust.origin(origin, *called) for origin in origins)

@@ -1,7 +1,7 @@
-"""Imports Gradio without its rewriting of type stubs.
+"""Prevents Gradio from writing type stubs when it is imported.
 
-At every start Gradio reads the source of each of its components and writes a type stub (`.pyi`) beside it, into the folder
-it is installed in. That is a sixth of its import time, and no page needs it.
+At every start, Gradio reads the source of each of its components and writes a type stub (`.pyi`) beside it, into its
+installation folder. This takes a sixth of its import time, and no page needs the stubs.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Finder(MetaPathFinder):
 
 
 def _leave_it(component_class: type, class_name: str, events: object) -> None:
-    """Write nothing."""
+    """Do nothing, in place of Gradio's function that writes a stub."""
 
 
 def leave_stubs_alone() -> None:

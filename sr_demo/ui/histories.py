@@ -1,4 +1,4 @@
-"""The last comparisons of each visitor, which can be brought back, for as long as the visitor's page is open."""
+"""The latest comparisons of each visitor, which can be shown again while the visitor's page is open."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sr_demo.system.storage import write_atomically
 from sr_demo.ui.store import Store
 
 MOST = 6
-"""Comparisons of one visitor that are kept."""
+"""Largest number of stored comparisons of one visitor."""
 _SHOWN = "shown.json"
 GONE = "These results are no longer kept here. Press Compare to compute them again."
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished comparison. What the page shows of it lies in its folder; here is what its button shows."""
+    """A finished comparison, with the data of its button. The values of the page's components are in its folder."""
 
     folder: Path
     title: str
@@ -29,19 +29,19 @@ class Run:
     thumbnail: str
     """An `img` element."""
     comparison: Comparison
-    """The results with all of their detail, whatever the page shows of them."""
+    """The results with all their detail, even if the page shows less of it."""
 
     @property
     def id(self) -> str:
-        """Name of the folder: unguessable, unique on this server."""
+        """Name of the folder, which is unguessable and unique on this server."""
         return self.folder.name
 
     def write(self, shown: dict[str, Any]) -> None:
-        """Store what the page shows: JSON-able values by the part of the page. Raises OSError."""
+        """Store the values of the page's components: JSON-serialisable values by component. Raises OSError."""
         write_atomically(self.folder / _SHOWN, json.dumps(shown).encode())
 
     def read(self) -> dict[str, Any]:
-        """Return what `write` has stored. Raises BadInput where the folder was removed to make room."""
+        """Return the values that `write` has stored. Raises BadInput if the folder was removed to free space."""
         try:
             return json.loads((self.folder / _SHOWN).read_text(encoding="utf-8"))
         except (OSError, ValueError) as exc:
@@ -51,19 +51,19 @@ class Run:
 @dataclass
 class _History:
     runs: tuple[Run, ...]
-    """The newest first."""
+    """The newest run first."""
     shown: Run
 
 
 class Histories:
-    """The last runs by browser session, so that no visitor reaches another's. Thread-safe."""
+    """The latest runs by browser session, so that visitors cannot access those of others. Thread-safe."""
 
     def __init__(self) -> None:
         self._histories: dict[str, _History] = {}
         self._lock = Lock()
 
     def add(self, session: str, run: Run, store: Store) -> None:
-        """Add the run that is shown now; its folder is kept while it is among the last `MOST`."""
+        """Add the displayed run; its folder is kept while it is among the newest `MOST` runs of the session."""
         store.keep(run.folder)
         with self._lock:
             runs = (run, *self.runs(session))
@@ -77,12 +77,12 @@ class Histories:
         return () if history is None else history.runs
 
     def shown(self, session: str) -> Run | None:
-        """Return the run that the page of this session shows."""
+        """Return the run that the page of this session shows; None if there is none."""
         history = self._histories.get(session)
         return None if history is None else history.shown
 
     def bring_back(self, session: str, identifier: object) -> Run:
-        """Return a run of this session, which is the shown one from now on. Raises BadInput where there is none."""
+        """Make the run with this id the displayed one of the session, and return it. Raises BadInput if there is none."""
         with self._lock:
             history = self._histories.get(session)
             found = [run for run in self.runs(session) if run.id == identifier]
@@ -92,7 +92,7 @@ class Histories:
             return found[0]
 
     def forget(self, session: str, store: Store) -> None:
-        """Remove the runs of a visitor who has left, with their files."""
+        """Remove the runs of a visitor who has left, and their files."""
         with self._lock:
             history = self._histories.pop(session, None)
         for run in history.runs if history else ():

@@ -1,4 +1,4 @@
-"""Fragments of HTML that several tabs show."""
+"""HTML fragments that several tabs use."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from sr_demo.ui.languages import attribute, word
 
 
 def problem(message: str) -> str:
-    """Return a sentence about what went wrong, escaped and announced by screen readers at once."""
+    """Return an error message as HTML, escaped; screen readers announce it immediately."""
     return f'<p class="sr-problem" role="alert">{word(message)}</p>'
 
 
 def fine_print(text: str) -> str:
-    """Return a paragraph in small print, escaped; nothing for an empty text."""
+    """Return a paragraph in small print as HTML, escaped; empty for an empty text."""
     return f'<p class="sr-fine">{word(text)}</p>' if text else ""
 
 
 def progress_line(text: str, fraction: float = 0.0) -> str:
-    """Return a line on what happens, escaped, which screen readers announce when it changes; above 0, `fraction` is a bar."""
+    """Return a status line as HTML, escaped, with a progress bar if `fraction` > 0; screen readers announce its changes."""
     bar = f'<progress class="sr-progress" max="1" value="{fraction:.3f}" {attribute("aria-label", "word_done")}></progress> '
     return f'<p aria-live="polite">{bar if fraction else ""}{word(text)}</p>'
 
@@ -32,7 +32,7 @@ def inline_image(rgb: NDArray[np.uint8], side: int, alt: str) -> str:
     """Return an `img` element that contains its image as PNG.
 
     Args:
-        rgb: (H, W, 3) uint8. Larger images are first downscaled to twice `side`: thumbnails, for dense screens.
+        rgb: (H, W, 3) uint8. Images larger than twice `side`, for high-density screens, are downscaled to that.
         side: Largest width and height on the page, in CSS pixels.
         alt: Text alternative.
     """

@@ -1,4 +1,4 @@
-"""Handlers for malformed requests (an unknown endpoint, a body that is not JSON): one sentence each."""
+"""Handlers of HTTP errors (an unknown endpoint, a body that is not JSON), which respond with one sentence each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NO_ENDPOINT = "There is no such endpoint: /gradio_api/info lists those that the
 
 
 def handlers() -> dict[Any, Any]:
-    """Return exception -> handler, for Gradio's application."""
+    """Return the handler of each type of exception, for Gradio's application."""
     return {
         RequestValidationError: _malformed,
         FnIndexInferError: _unknown_endpoint,
@@ -34,7 +34,7 @@ def _response(sentence: str, status: int, headers: Any = None) -> JSONResponse:
 
 
 async def _malformed(_: Request, exc: RequestValidationError) -> JSONResponse:
-    """Report the first error, without the value itself."""
+    """Report the first error, without the invalid value."""
     first = exc.errors()[0]
     where = ".".join(str(part) for part in first["loc"])[:80]
     return _response(f"The request is not of the form that this address takes: {first['msg']} ({where}).", 422)
@@ -52,7 +52,7 @@ async def _failed_call(request: Request, exc: Exception) -> JSONResponse:
 
 
 async def _refused(_: Request, exc: HTTPException) -> JSONResponse:
-    """Shorten Gradio's own refusals, which may repeat a whole address."""
+    """Shorten Gradio's own error messages, which may repeat a whole address."""
     detail: Any = exc.detail
     if isinstance(detail, str):
         return _response(detail, exc.status_code, exc.headers)
@@ -60,7 +60,7 @@ async def _refused(_: Request, exc: HTTPException) -> JSONResponse:
 
 
 def is_late_refusal(exc: Exception) -> bool:
-    """Return whether Gradio refused a stream of events that it had begun already (an unknown event or session)."""
+    """Return whether Gradio raised an HTTP error after the response had begun (an unknown event or session)."""
     return isinstance(exc, RuntimeError) and isinstance(exc.__cause__, HTTPException)
 
 

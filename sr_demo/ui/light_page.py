@@ -1,7 +1,7 @@
-"""Keeps the first response of the page small: without what its frontend does not read, and packed where that is understood.
+"""Reduces the size of the page's first response: without data that the frontend does not read, and compressed.
 
-Gradio writes the configuration of every component into the page, three times with a description of its values for the API.
-The frontend does not read these descriptions: its API page has its own copy, and programs take theirs from `/config`.
+Gradio writes the configuration of every component into the page, with three descriptions of its values for the API.
+The frontend does not read them: its API page has its own copy, and programs read them from `/config`.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 _DESCRIPTIONS = ("api_info", "api_info_as_input", "api_info_as_output")
 _SMALLEST = 1000
-"""Bytes below which packing is not worth it."""
+"""Smallest number of bytes for which a response is compressed."""
 _LEVEL = 1
-"""Level of gzip: higher ones take several times as long, which on a fast network is more than they save."""
+"""Level of gzip: higher levels take several times as long, which is more than they save on a fast network."""
 
 _is_page: ContextVar[bool] = ContextVar("is_page", default=False)
-"""Whether the present request is for the page itself."""
+"""Whether the current request is for the page itself."""
 
 
 class _Description(dict[str, Any]):
-    """A description that copies as an empty one while a page is sent. Gradio copies the configuration for each."""
+    """A description whose copy is empty during a request for the page. Gradio copies the configuration for each page."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
         return {} if _is_page.get() else dict(self)
 
 
 def without_descriptions(blocks: gr.Blocks) -> None:
-    """Leave the descriptions of the components' values out of the page; `/config` and `/gradio_api/info` have them all."""
+    """Leave the descriptions of the components' values out of the page; `/config` and `/gradio_api/info` contain them."""
     complete = blocks.get_config_file
 
     def light() -> Any:
@@ -44,7 +44,7 @@ def without_descriptions(blocks: gr.Blocks) -> None:
 
 
 class Light:
-    """ASGI middleware that marks requests for the page, and packs its response with gzip for browsers that take it."""
+    """ASGI middleware that marks requests for the page, and compresses the response with gzip if the browser accepts it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,7 +1,7 @@
 """The optional MCP server (Model Context Protocol) of the page, with tools for most of its endpoints.
 
-Gradio makes an MCP server of its endpoints, but returns results as Python prints them, drops images in a list, and takes no
-lists of files. Some functions of that one server object are therefore replaced here.
+Gradio creates an MCP server of its endpoints, but returns results in Python's notation, drops images in a list, and accepts
+no lists of files. This module therefore replaces some methods of that server object.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from sr_demo.ui.several.queue import check_counts
 
 TOOLS = ("upscale", "compare", "several", "deploy")
 INLINE_BYTES = 3_500_000
-"""Largest image that is part of the response (4.7 MB as base64); for larger ones only the address is returned."""
+"""Largest image file that is part of a response (4.7 MB as base64); for larger ones, only the address is returned."""
 
 _ITEMS = "items"
-"""Last part of the position that Gradio states for the files of a list."""
+"""Last element of the position that Gradio returns for the files of a list."""
 _ADDRESS = "a http or https url to a file, or a data: url"
 _READ = ("png", "jpeg", "webp")
-"""Formats that clients of models show; of the others only the address is returned."""
+"""Formats that MCP clients show; for others, only the address is returned."""
 
 
 def require() -> None:
@@ -55,10 +55,10 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
 
     Args:
         page: The launched page.
-        max_bytes: Largest image inside a call.
+        max_bytes: Largest image that a call may contain, in bytes.
 
     Raises:
-        SRError: When Gradio could not make a server.
+        SRError: Gradio could not create a server.
     """
     server: Any = page.mcp_server_obj
     if server is None:
@@ -99,7 +99,7 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
         async def run(*given: Any) -> Any:
             try:
                 return await execute(*given)
-            except asyncio.CancelledError:  # in which nothing can be awaited any more
+            except asyncio.CancelledError:  # a cancelled task cannot await the clean-up itself
                 ending.add(task := asyncio.create_task(_abandon(page, given[0])))
                 task.add_done_callback(ending.discard)
                 raise
@@ -115,27 +115,27 @@ def refine(page: gr.Blocks, max_bytes: int) -> None:
 
 
 def _check(name: str, text: str, max_bytes: int) -> None:
-    """Check the text that a tool was given as an image, before anything of it is kept. Raises BadInput."""
+    """Check the text that a tool was given as an image, before it is decoded or stored. Raises BadInput."""
     if not text.startswith(("data:", "http://", "https://")):
         raise BadInput(f"`{name}` must be an http or https address, or a data: address, not {quoted(text)}.")
-    # Four letters of base64 are three bytes; what stands before them is short.
+    # Four characters of base64 encode three bytes; the prefix is short.
     if text.startswith("data:") and len(text) > max_bytes * 4 // 3 + 200:
         raise BadInput(f"The picture is larger than {max_bytes // 2**20} MB, the most that is accepted here.")
 
 
 def _file(text: str, uploads: set[str], number: int | None = None) -> Any:
-    """Return the image that an address stands for as Gradio's components take it.
+    """Return the image at an address in the format of Gradio's components.
 
     Args:
-        text: The address, checked.
-        uploads: Paths of the files that people and tools have sent; what is inside `text` becomes one of them.
-        number: Its place in a list, which names it there; one that cannot be read must not keep out the others.
+        text: The address, already checked.
+        uploads: Paths of all uploads; the image in a `data:` URL is added to them.
+        number: Index of the image in a list; one that cannot be decoded is replaced by a stand-in. None for a single one.
 
     Raises:
-        BadInput: When a single image cannot be read.
+        BadInput: A single image cannot be decoded.
     """
     if not text.startswith("data:"):
-        # Gradio refuses to fetch from private addresses, its own included: read its own files from the disk.
+        # Gradio does not download from private addresses, including its own: read its own files from the disk.
         path = unquote(text.partition("/gradio_api/file=")[2])
         return handle_file(path if path in uploads else text)
     name = None if number is None else f"image-{number + 1}.{get_extension(text) or 'bin'}"
@@ -151,7 +151,7 @@ def _file(text: str, uploads: set[str], number: int | None = None) -> Any:
 
 
 def _refuse_early(server: Any) -> None:
-    """Check the calls of tools before the package mcp does, whose messages repeat whole values."""
+    """Check the calls of tools before the package mcp does, since its messages repeat whole values."""
     types, handlers = server.types, server.mcp_server.request_handlers
     handle = handlers[types.CallToolRequest]
 
@@ -171,12 +171,12 @@ def _refuse_early(server: Any) -> None:
 
 
 async def _result(job: Any) -> list[Any]:
-    """Return the result of a call. Gradio's own function waits in a thread and cannot be cancelled."""
+    """Return the result of a call. Unlike Gradio's own function, which waits in a thread, this can be cancelled."""
     return [await asyncio.wrap_future(job.future)]
 
 
 async def _abandon(page: Any, job: Any) -> None:
-    """End a call whose client has left: cancel its event, and finish the Gradio client in this process."""
+    """End a call whose client has left: cancel its event, and end the Gradio client in this process."""
     queue = page._queue
     event = queue.event_ids_to_events.get(job.communicator.event_id)
     if event is not None:
@@ -203,7 +203,7 @@ def _contents(value: Any, types: Any) -> Iterator[Any]:
 
 
 def _without_images(value: Any) -> Any:
-    """Return a report without the images in it, nine tenths of its text, which a model cannot read."""
+    """Return a report without its images, which take up 90 % of its text and cannot be read by a language model."""
     if isinstance(value, dict):
         return {key: _without_images(item) for key, item in value.items()}
     if isinstance(value, list):

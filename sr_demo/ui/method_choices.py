@@ -1,4 +1,4 @@
-"""The choices on the page: each method with its time estimate, and how much of the image to work on."""
+"""The choices on the page: methods with their time estimates, and regions of the image."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.uploads import UploadCache
 
 WHOLE = "whole"
-"""Value of the region choice that means the whole image."""
+"""Value of the region choice for the whole image."""
 DOWNLOAD = "download"
 """`Bound.owner` of the box that allows large downloads."""
 _TYPICAL = Size(256, 256)
-"""Size of the input that estimates are for while there is no photo."""
+"""Size of the input assumed in estimates if there is no photo."""
 _QUICK_SECONDS = 5.0
-"""A published checkpoint that takes longer gives its place to a quicker one of the same approach."""
+"""Time estimate above which the best checkpoint of an approach is replaced by a faster one."""
 PRECISION = "precision"
 """`Bound.owner` of the choice of precision."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What the tabs share."""
+    """Objects and settings that the tabs share."""
 
     approaches: Sequence[Approach]
     runner: Runner
@@ -54,21 +54,21 @@ class Context:
     histories: Histories = field(default_factory=Histories)
     links: Links = field(default_factory=Links)
     shares: bool = False
-    """Whether visitors may make links to their results (`shared_links`)."""
+    """Whether visitors may create links to their results (`shared_links`)."""
     community: bool = False
-    """Whether visitors may search OpenModelDB and fetch from it."""
+    """Whether visitors may search OpenModelDB and download from it."""
     private: bool = False
-    """Whether only the user of this computer visits the page: what is fetched then stays."""
+    """Whether only the user of this computer visits the page; downloaded models are then kept."""
 
 
 def offered(approaches: Sequence[Approach], estimates: Estimates | None = None) -> tuple[list[Job], list[Job]]:
-    """Return the jobs shown at once, and all further checkpoints that run here.
+    """Return the jobs of the main list, and all further checkpoints that run here.
 
-    At once: of each preselected approach the checkpoint that is ticked, and ours beside it.
+    The main list contains the ticked checkpoint of each preselected approach, and the first one if it is not published.
 
     Args:
         approaches: The catalogue.
-        estimates: Decides between published checkpoints of one approach; None for the best, however slow.
+        estimates: Used to select a checkpoint of an approach; None selects the best one regardless of its time.
     """
     first: list[Job] = []
     more: list[Job] = []
@@ -82,7 +82,7 @@ def offered(approaches: Sequence[Approach], estimates: Estimates | None = None) 
 
 
 def ticked(jobs: Sequence[Job], estimates: Estimates | None = None) -> list[str]:
-    """Return the keys of the jobs that are ticked when the page opens: nothing that would have to be downloaded."""
+    """Return the keys of the jobs that are ticked when the page opens; none of them needs a download."""
     return [job.key for job in jobs if job.checkpoint is _ticked_checkpoint(job.approach, estimates)]
 
 
@@ -92,14 +92,14 @@ def _ticked_checkpoint(approach: Approach, estimates: Estimates | None) -> Check
 
 
 def leading(approaches: Sequence[Approach], estimates: Estimates | None = None, *, quick: bool = False) -> list[Job]:
-    """Return the one job that stands for each approach that runs here: in the ticks of the page and of its presets.
+    """Return one job for each approach that runs here, which represents it in the ticks of the page and its presets.
 
-    That is the best checkpoint that is stored, or a quicker published one where the best takes long.
+    This is the best stored checkpoint, or the fastest stored one if the best takes longer than `_QUICK_SECONDS`.
 
     Args:
         approaches: The catalogue.
-        estimates: Decides between checkpoints of one approach; None for the best, however slow.
-        quick: Whether ours is among the quicker ones.
+        estimates: Used to select a checkpoint of an approach; None selects the best one regardless of its time.
+        quick: Whether an approach's first checkpoint is considered as a faster one too.
     """
     return [Job(a, _leading_checkpoint(a, estimates, quick=quick), a.options()) for a in runnable(approaches)]
 
@@ -119,11 +119,11 @@ def _typical_seconds(approach: Approach, checkpoint: Checkpoint, estimates: Esti
 
 
 def quickest(estimates: Estimates, jobs: Sequence[Job], size: tuple[int, int] = _TYPICAL) -> Job | None:
-    """Return the quickest network among `jobs`, one that invents nothing where there is such a one; None without any.
+    """Return the fastest network among `jobs`, if possible one that invents no detail; None if there is no network.
 
     Args:
-        estimates: Decides.
-        jobs: What can be chosen.
+        estimates: Provides the time estimates.
+        jobs: Jobs to choose from.
         size: (height, width) of the LR image.
     """
     networks = [job for job in jobs if job.approach.family not in ("baseline", "retrieval")]
@@ -132,7 +132,7 @@ def quickest(estimates: Estimates, jobs: Sequence[Job], size: tuple[int, int] = 
 
 
 def quicker_note(approaches: Sequence[Approach], estimates: Estimates) -> str:
-    """Return in sentences where a quicker checkpoint is ticked in place of the best, and why; empty where none is."""
+    """Return sentences on the faster checkpoints that are ticked instead of the best ones, with the reasons, or ""."""
     sentences: list[str] = []
     for job in leading(approaches, estimates):
         best = checkpoints.default(job.approach)
@@ -146,18 +146,18 @@ def quicker_note(approaches: Sequence[Approach], estimates: Estimates) -> str:
 
 
 def runnable(approaches: Sequence[Approach]) -> list[Approach]:
-    """Return the approaches for which there are the GPU, the memory and the packages."""
+    """Return the approaches for which this computer has the required GPU, memory and packages."""
     return [approach for approach in approaches if not hardware.obstacle(approach.checkpoints[0].needs)]
 
 
 def absent(approaches: Sequence[Approach]) -> list[tuple[str, str]]:
-    """Return the others as choices of a disabled checkbox group: (label with the reason, key)."""
+    """Return the approaches that cannot run, as choices of a disabled checkbox group: (label with the reason, key)."""
     jobs = [(Job(a, a.checkpoints[0], a.options()), hardware.obstacle(a.checkpoints[0].needs)) for a in approaches]
     return [(formatting.absent_label(job, why), job.key) for job, why in jobs if why]
 
 
 def downloads(approaches: Sequence[Approach]) -> str:
-    """Return the large downloads that need the visitor's agreement, with their sizes; empty where there are none."""
+    """Return the large downloads that need the visitor's agreement, with their sizes, as text; empty if there are none."""
     missing = [
         f"{approach.title} about {file_size(checkpoint.bytes)}"
         for approach in runnable(approaches)
@@ -181,8 +181,8 @@ def labels(
         context: Provides the estimates.
         jobs: The methods.
         lr_size: (height, width) of the LR image.
-        opacity: Whether it has an alpha channel.
-        size: Requested size of the results, with a factor; None for that of each method.
+        opacity: Whether the image has an alpha channel.
+        size: Requested size of the results, with a factor; None for the scale of each method.
     """
 
     def label(job: Job) -> str:
@@ -197,21 +197,21 @@ def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool 
 
     Args:
         context: Provides the estimates.
-        job: What will run.
+        job: The job to run.
         size: (height, width) of the LR image.
-        opacity: Whether it has an alpha channel.
+        opacity: Whether the image has an alpha channel.
     """
     return context.runner.estimates.seconds(job, size) * passes(job.approach, job.checkpoint, opacity=opacity)
 
 
 def region_choices(source: Source | None) -> list[tuple[str, str]]:
-    """Return the choices (label, value): the whole image, and regions of it."""
+    """Return the choices (label, value) of regions: the whole image, then squares by their side."""
     sides = region_sides(source) if source else []
     return [(text("region_whole"), WHOLE), *((f"{side} px", str(side)) for side in sides)]
 
 
 def region_sides(source: Source) -> list[int]:
-    """Return the sides of the regions that are clearly smaller than the image."""
+    """Return the sides of the regions that cover less than 80 % of the image."""
 
     def pixels(side: int) -> int:
         return min(side, source.width) * min(side, source.height)

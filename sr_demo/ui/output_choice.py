@@ -1,4 +1,4 @@
-"""The choice of a file format on the page: the Save menu and Several photos have the same one."""
+"""The choice of a file format on the page, shared by the Save menu and Several photos."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sr_demo.ui.languages import text
 
 
 def formats(elem_id: str, *, same: bool = False) -> gr.Radio:
-    """Return the choice of format, PNG at first; with `same`, that of each photo is offered too, and chosen at first."""
+    """Return the choice of format. The default is PNG, or with `same` an additional choice: the format of each photo."""
     choices = [(text("save_same"), SAME)] if same else []
     choices += [(found.title, found.name) for found in FORMATS.values()]
     return gr.Radio(
@@ -21,24 +21,24 @@ def formats(elem_id: str, *, same: bool = False) -> gr.Radio:
 
 
 def quality(elem_id: str) -> gr.Slider:
-    """Return the slider of the quality, hidden."""
+    """Return the quality slider, which is hidden at first."""
     return gr.Slider(1, 100, 95, step=1, label=text("save_quality"), visible=False, elem_id=elem_id)
 
 
 def quality_of(form: str) -> gr.Slider:
-    """Return the update of the slider for a format: at its default; hidden where it has none."""
+    """Return the update of the quality slider for a format: set to its default, or hidden if it has no quality."""
     default = FORMATS[form].quality if form in FORMATS else None
     return gr.Slider(visible=False) if default is None else gr.Slider(value=default, visible=True)
 
 
 def chosen(form: str, quality: float, *, private: bool, bits: str = "") -> Output:
-    """Return the output that the components ask for.
+    """Return the output that the components select.
 
     Args:
         form: Name of a format, or `SAME`.
-        quality: Counts where the format has one.
-        private: Whether position and serial numbers are kept.
-        bits: "8" or "16", which counts where the format has both; "" follows the photo.
+        quality: Quality, 1..100; used only if the format has one.
+        private: Whether GPS position and serial numbers are kept.
+        bits: "8" or "16", used only if the format has both; "" follows the photo.
 
     Raises:
         BadInput: There is no such format, or no such quality.

@@ -1,4 +1,4 @@
-"""The model files that visitors opened: each sees only their own, and they are deleted after the visit."""
+"""The model files that visitors have opened. Visitors have access only to their own, which are deleted after the visit."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from sr_demo.ui.door import uploaded
 from sr_demo.ui.store import Store
 
 _MOST = 5
-"""Models that one visitor may have open."""
+"""Largest number of models that one visitor may have open."""
 
 
 class _Opened(NamedTuple):
     approach: Approach
     folder: Path | None
-    """Deleted after the visit; None where the file stays."""
+    """Folder to delete after the visit; None if the file is kept."""
 
 
 class VisitorModels:
@@ -36,17 +36,17 @@ class VisitorModels:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self.max_bytes = max_bytes
-        """Largest model file that is accepted."""
+        """Largest model file that is accepted, in bytes."""
         self._opened: dict[str, list[_Opened]] = {}
         self._lock = Lock()
 
     def of(self, session: str) -> list[Approach]:
-        """Return the models of one visitor, whose files are still there."""
+        """Return the models of one visitor whose files still exist."""
         with self._lock:
             return [one.approach for one in self._opened.get(session, []) if _file(one.approach).is_file()]
 
     def jobs(self, session: str) -> list[Job]:
-        """Return a job with default options for each of them."""
+        """Return a job with default options for each of a visitor's models."""
         return [Job(approach, approach.checkpoints[0], approach.options()) for approach in self.of(session)]
 
     def open(
@@ -55,16 +55,16 @@ class VisitorModels:
         """Open an uploaded file for one visitor.
 
         Args:
-            session: of the visitor.
-            upload: is moved into a folder of its own.
-            licence: as the visitor states it.
-            store: provides the folder.
-            others: approaches on offer, whose names are taken.
-            progress: may stop.
+            session: Session of the visitor.
+            upload: The uploaded file, which is moved into a folder of its own.
+            licence: Licence as stated by the visitor.
+            store: Provides the folder.
+            others: Other approaches, whose names are already taken.
+            progress: Receives 0..1; may stop the work.
 
         Raises:
-            SRError: the file cannot be used; it is deleted then.
-            Cancelled: Stop was pressed.
+            SRError: The file cannot be used; it is deleted in this case.
+            Cancelled: The visitor has pressed Stop.
         """
         self.refuse_more(session)
         folder = store.new()
@@ -81,7 +81,7 @@ class VisitorModels:
         return self.adopt(session, opened, folder, [other for other in others if other.id == ID])
 
     def refuse_more(self, session: str) -> None:
-        """Raise BadInput where a visitor has as many models open as they may."""
+        """Raise BadInput if the visitor may not open another model."""
         if len(self.of(session)) >= _MOST:
             raise BadInput(f"You have {_MOST} models open already. Remove them first.")
 
@@ -91,13 +91,13 @@ class VisitorModels:
         """Add a model to those of one visitor.
 
         Args:
-            session: of the visitor.
-            opened: opens it; may raise.
-            folder: is deleted where that fails, and after the visit; None where the file stays.
-            taken: approaches whose names it must not have.
+            session: Session of the visitor.
+            opened: Opens the model; may raise.
+            folder: Folder to delete if opening fails, and after the visit; None if the file is kept.
+            taken: Approaches whose names are already taken.
 
         Raises:
-            Exception: what `opened` raises.
+            Exception: The exception that `opened` raises.
         """
         try:
             approach = opened()
@@ -112,7 +112,7 @@ class VisitorModels:
         return Job(named, named.checkpoints[0], named.options())
 
     def forget(self, session: str) -> None:
-        """Delete the models of a visitor, and what was converted of them; files that stay are only taken off the list."""
+        """Delete a visitor's models and their converted forms; models that are kept are only removed from the list."""
         with self._lock:
             gone = self._opened.pop(session, [])
         for approach, folder in gone:

@@ -1,4 +1,4 @@
-"""Builds the page from the list of approaches."""
+"""Building of the page from the list of approaches, and the arguments for launching it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from sr_demo.ui.training.layout import training_tab
 
 _STYLE = Path(__file__).parent / "style.css"
 _SCRIPTS = ("any_file.js", "box_names.js", "quiet_console.js")
-"""What runs on the whole page."""
+"""Scripts that run for the whole page."""
 _LANGUAGES = {
     "en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "pt": "Português", "zh-CN": "中文", "ja": "日本語",
 }  # fmt: skip
@@ -46,7 +46,7 @@ _HEADER = f"""<header class="sr-header"><h1>{marked("header_title")}</h1><p>{mar
 {"".join(f'<option value="{name}" lang="{name}">{own}</option>' for name, own in _LANGUAGES.items())}
 </select></header>"""
 _UNSORTED = 1000
-"""Heavy events that Gradio may hold before `Callers` admits or refuses them, which takes moments."""
+"""Largest number of heavy events in Gradio's queue; `Callers` admits or rejects them within moments."""
 _LIGHT_THREADS = 40
 """Threads, and jobs of Gradio's queue, beyond those in which admitted callers wait: more than `fetching.MOST_CALLS`."""
 
@@ -55,9 +55,9 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     """Build the page, without launching it.
 
     Args:
-        approaches: The methods on offer.
-        runner: Runs them.
-        store: Holds uploads and results.
+        approaches: The available methods.
+        runner: Runs the methods.
+        store: Stores uploads and results.
         settings: Limits and addresses.
     """
     callers = Callers(settings.queue_length, settings.max_seconds, proxied=settings.proxied)
@@ -67,7 +67,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
         approaches, runner, store, Stops(), limits, callers, models=models, community=settings.community,
         private=settings.is_private, shares=settings.share,
     )  # fmt: skip
-    # No `delete_cache`: the store removes uploads, by age and by room.
+    # No `delete_cache`: the store removes uploads, by their age and by the space they take.
     with gr.Blocks(title="Super-resolution, side by side", analytics_enabled=False, fill_width=True) as page:
         scripts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in _SCRIPTS]
         gr.HTML(_HEADER, js_on_load="\n".join([languages.script("translate.js"), *scripts]))
@@ -96,7 +96,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
         api.add(context)
 
         def leave(request: gr.Request) -> None:
-            """Delete what the visitor of a page that was closed had opened and computed."""
+            """Delete the models and results of a visitor who has closed the page."""
             session = sessions.session_of(request)
             models.forget(session)
             context.histories.forget(session, store)
@@ -110,20 +110,20 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     # After each failed event Gradio summarises all events with pandas, for a monitoring page that is off here.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
     light_page.without_descriptions(page)
-    # Calls past the queue (`api_open`) would be neither watched nor cancelled.
+    # Calls that bypass the queue (`api_open`) would be neither monitored nor cancelled.
     page.queue(max_size=_UNSORTED + settings.queue_length, api_open=False)
     return page
 
 
 def _unqueued(page: gr.Blocks, handler: Callable[..., Any]) -> None:
-    """Let the event of `handler` bypass the queue, as `LIGHT` does where Gradio takes the argument."""
+    """Let the event of `handler` bypass the queue, like `LIGHT`, which `Blocks.unload` does not accept."""
     for function in page.fns.values():
         if function.fn is handler:
             function.queue = False
 
 
 def _forget(page: gr.Blocks, gone: set[Path]) -> None:
-    """Remove files that the store has deleted from Gradio's lists, which would otherwise grow without end."""
+    """Remove files that the store has deleted from Gradio's lists, which would otherwise grow without limit."""
     for files in page.temp_file_sets:
         for file in list(files):
             if Path(file) in gone or not gone.isdisjoint(Path(file).parents):
@@ -131,7 +131,7 @@ def _forget(page: gr.Blocks, gone: set[Path]) -> None:
 
 
 async def _disk_refuses(_: Request, exc: Exception) -> PlainTextResponse:
-    """Respond to an upload when the disk is full; any other error remains an error of the server."""
+    """Respond with 507 to an upload if the disk is full; raise any other error again."""
     if not is_disk_full(exc):
         raise exc
     log.error("an upload cannot be kept in %s: %s", get_upload_folder(), exc)
@@ -139,7 +139,7 @@ async def _disk_refuses(_: Request, exc: Exception) -> PlainTextResponse:
 
 
 def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
-    """Return the arguments of `Blocks.launch`: theme, limits, and what is served to whom."""
+    """Return the arguments of `Blocks.launch`: address, theme, limits, served folders, routes, error handlers."""
     application = gate.application_arguments(settings)
     application["exception_handlers"] = {**application["exception_handlers"], OSError: _disk_refuses}
     application["routes"] = [languages.route(), *(shared_links.routes(store) if settings.share else [])]
@@ -149,7 +149,7 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
         "allowed_paths": [*store.allowed_paths(), str(examples.folder()), str(welcome.FOLDER)],
         "app_kwargs": application,
         "max_threads": settings.queue_length + _LIGHT_THREADS,
-        # Gradio has one limit for all uploads; pictures have a smaller one, which is checked when they are read.
+        # Gradio has one limit for all uploads; images have a smaller one, which is checked when they are read.
         "max_file_size": max(settings.max_megabytes, settings.max_model_megabytes) * 2**20,
         "state_session_capacity": sessions.CAPACITY,
         "enable_monitoring": False,
@@ -166,10 +166,10 @@ def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
 
 
 def theme() -> gr.themes.Base:
-    """Return Gradio's default theme with one accent colour and system fonts, so that nothing is fetched.
+    """Return Gradio's default theme with one accent colour and with system fonts, which need no download.
 
-    Gradio's own shades are too faint to be read: 2.49:1 for white on the accent, 2.56:1 for subdued text. These reach the
-    4.5:1 of WCAG 2.2 AA. `style.css` has the accent of the dark page, for which a theme has no variable.
+    The contrast of Gradio's own shades is too low: 2.49:1 for white on the accent, 2.56:1 for subdued text. These shades
+    reach the 4.5:1 of WCAG 2.2 AA. `style.css` has the accent of the dark page, for which a theme has no variable.
     """
     return gr.themes.Default(
         primary_hue=gr.themes.colors.teal,

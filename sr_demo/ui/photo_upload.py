@@ -1,6 +1,6 @@
-"""Reads the photos that a visitor drops: images, and zips of images.
+"""Reading of the photos that a visitor drops: images, and zips of images.
 
-A zip is read within limits of names, bytes and seconds. A member is unpacked only if its first bytes are those of an image.
+A zip is read within limits on files, bytes and seconds. A member is unpacked only if its first bytes are those of an image.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sr_demo.system.folders import is_hidden
 
 _MOST_PHOTOS = 200
 _MOST_NAMES = 2000
-"""Members of one zip that are read."""
+"""Largest number of members of one zip that are read."""
 _MOST_UPLOADS = 10
 """Limit on the bytes that all zips unpack to, in multiples of the largest upload."""
 _MOST_SECONDS = 60.0
@@ -32,22 +32,22 @@ NONE_REMEMBERED = "None of these files can be remembered."
 
 @dataclass
 class Taken:
-    """The result of reading dropped files: files found = `written` + `left_out` + `hidden`."""
+    """The result of reading dropped files. Each file found counts in one of `written`, `left_out` and `hidden`."""
 
     written: list[Path] = field(default_factory=list[Path])
     sentences: list[str] = field(default_factory=list[str])
-    """Why files were left out: one sentence each, preceded by one for all that a limit left out together."""
+    """The reasons why files were left out: one sentence for each, preceded by one for all that exceed a limit."""
     left_out: int = 0
     hidden: int = 0
-    """Hidden files in zips, which systems add (`.DS_Store`, `__MACOSX/._photo.jpg`): neither written nor left out."""
+    """Number of hidden files in zips, which systems add (`.DS_Store`, `__MACOSX/._photo.jpg`)."""
 
     def leave_out(self, sentence: str) -> None:
-        """Count a file that is left out, with the reason."""
+        """Count a file that is left out, and record the reason."""
         self.sentences.append(sentence)
         self.left_out += 1
 
     def leave_rest(self, limit: str, count: int) -> None:
-        """Count files that come after a limit: "only the first 200 photos are used"."""
+        """Count `count` files that exceed a limit; `limit` describes it, such as "Only the first 200 photos are used"."""
         self.sentences.insert(0, f"{limit}: {count:,} more {'is' if count == 1 else 'are'} left out.")
         self.left_out += count
 
@@ -55,19 +55,19 @@ class Taken:
 def take_in(
     files: Sequence[Path], folder: Path, limits: Limits, progress: Progress, none: str = NONE_REMEMBERED
 ) -> Taken:
-    """Write each image in `files` and in zips among them as an 8-bit PNG, within limits.
+    """Write each image in `files`, and in zips among them, as an 8-bit PNG file.
 
-    Names from a zip are only labels: nothing is extracted to a path that a zip states.
+    Names in a zip are used as labels only: no file is extracted to a path from a zip.
 
     Args:
         files: The dropped files.
-        folder: Where to write; must be empty.
-        limits: Bytes and pixels of one image.
-        progress: Reports each file.
-        none: The first line of the error where no image can be read.
+        folder: Folder to write to; must be empty.
+        limits: Limits on bytes and pixels of one image.
+        progress: Receives 0..1 and the name of each file.
+        none: First line of the error message if no image can be read.
 
     Raises:
-        BadInput: When no image can be read.
+        BadInput: No image can be read.
     """
     taken = Taken()
     scratch = folder / "members"
@@ -93,7 +93,7 @@ def take_in(
 
 
 class _Finder:
-    """Finds images in files and zips, one at a time, until a limit is reached; records in `taken` what it leaves out."""
+    """Finds images in files and zips, one at a time, until a limit is reached; counts files left out in `taken`."""
 
     def __init__(self, files: Sequence[Path], scratch: Path, limits: Limits, taken: Taken) -> None:
         self._files, self._scratch, self._limits, self._taken = files, scratch, limits, taken
@@ -101,7 +101,7 @@ class _Finder:
         self._end = time.monotonic() + _MOST_SECONDS
 
     def images(self) -> Iterator[Path]:
-        """Yield files that may be images. A file from a zip is deleted when the next one is requested."""
+        """Yield files that may be images. A file from a zip is deleted when the next file is requested."""
         for number, path in enumerate(self._files):
             if reason := self._enough():
                 self._taken.leave_rest(reason, len(self._files) - number)
@@ -112,7 +112,7 @@ class _Finder:
                 yield path
 
     def _enough(self) -> str:
-        """Return the limit that was reached, or ""."""
+        """Return a description of the limit that was reached, or ""."""
         if len(self._taken.written) == _MOST_PHOTOS:
             return f"Only the first {_MOST_PHOTOS} photos are used"
         if time.monotonic() > self._end:
@@ -143,7 +143,7 @@ class _Finder:
             )
 
     def _member(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[Path]:
-        """Yield the member as a file, unless its first bytes or its size rule it out."""
+        """Yield the member as a file, unless its first bytes are not those of an image, or it is too large."""
         label = _label(member)
         target = self._scratch / label
         try:
@@ -157,7 +157,7 @@ class _Finder:
                     most = _MOST_UPLOADS * self._limits.max_bytes / 2**30
                     raise BadInput(f"{label} is left out: all photos together unpack to more than {most:.1f} GB.")
                 self._bytes_left -= member.file_size
-                # Never more than the announced size is read, whatever the stream contains.
+                # Never read more than the announced size, even if the stream contains more.
                 rest = stream.read(member.file_size - len(head))
             _append(target, rest)
             del rest
@@ -172,7 +172,7 @@ class _Finder:
 
 
 def _append(path: Path, content: bytes) -> None:
-    """Append to a file. Raises StorageError, so that a full disk is not blamed on the zip."""
+    """Append to a file. Raises StorageError, so that a full disk is not reported as an error of the zip."""
     try:
         with path.open("ab") as file:
             file.write(content)
@@ -181,7 +181,7 @@ def _append(path: Path, content: bytes) -> None:
 
 
 def _is_image(path: Path, limits: Limits) -> bool:
-    """Return whether the file begins as an image; an image with a zip appended is an image."""
+    """Return whether the file begins like an image; an image with an appended zip counts as an image."""
     try:
         check_file(path, limits)
     except SRError:
@@ -194,11 +194,11 @@ def _place(member: zipfile.ZipInfo) -> PurePosixPath:
 
 
 def _label(member: zipfile.ZipInfo) -> str:
-    """Return the last part of its name, short enough for any file system."""
+    """Return the last part of the member's name, shortened to 60 characters for any file system."""
     name = _place(member).name or "member"
     return name if len(name) <= 60 else name[:40] + name[-20:]
 
 
 def _plain(label: str) -> str:
-    """Return a file name of letters, digits, dots and dashes."""
+    """Return `label` as a file stem of letters, digits, dots, dashes and underscores."""
     return "".join(c if c.isalnum() or c in "-." else "_" for c in Path(label).stem)[:60] or "photo"

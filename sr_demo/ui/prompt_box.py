@@ -1,4 +1,4 @@
-"""A caption of the photo as a draft of the prompts; shown only where a method with a prompt can run."""
+"""The box that captions the photo as a draft for prompts; shown only if a method with a prompt can run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WORDS = """<p class="sr-fine">A prompt steers which detail is invented: what yo
 Describe what the picture shows, not what you wish for. The description is a draft by a model that makes mistakes: correct it
 in the prompt fields below before you compare.</p>"""
 _LONGEST = 1024
-"""Longest side of the image that the caption model is given, in pixels."""
+"""Largest side of the caption model's input, in pixels."""
 _SECONDS = 20.0
 """Expected duration of a caption."""
 
@@ -52,7 +52,7 @@ def prompts(approaches: Sequence[Approach], bound: Sequence[Bound]) -> list[Boun
 
 
 def lay_out(approaches: Sequence[Approach]) -> Box | None:
-    """Lay out the box, in the current Gradio context; return None where none of `approaches` takes a prompt."""
+    """Lay out the box, in the current Gradio context; return None if no approach takes a prompt or no model can run."""
     if not any(captions.prompt_of(approach.options) for approach in approaches):
         return None
     able = [describer for describer in DESCRIBERS if not captions.obstacle(describer)]
@@ -74,12 +74,12 @@ def lay_out(approaches: Sequence[Approach]) -> Box | None:
 
 
 def _label(describer: Describer) -> str:
-    """Return its size, licence and time in one line."""
+    """Return a line with title, size, licence and time of a caption model."""
     return f"{describer.title}: {captions.size(describer)}, {describer.licence}, {describer.time}"
 
 
 def _agreement(describer: Describer) -> gr.Checkbox:
-    """Return the box that allows its download: never ticked for a missing model, whatever was agreed to before."""
+    """Return the box that allows the download of a model: never ticked for a missing one, regardless of earlier choices."""
     here = captions.is_here(describer)
     return gr.Checkbox(
         here, visible=not here, elem_id="agree-to-captions",
@@ -89,7 +89,7 @@ def _agreement(describer: Describer) -> gr.Checkbox:
 
 
 def choose(which: str) -> gr.Checkbox:
-    """Return the agreement for another model. Raises BadInput on an unknown name."""
+    """Return the agreement for another model. Raises BadInput if its name is unknown."""
     return _agreement(captions.describer(which))
 
 
@@ -97,10 +97,10 @@ def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.Stat
     """Connect the events.
 
     Args:
-        context: What the tabs share.
+        context: Shared objects of the tabs.
         box: The components of the box.
         filled: The prompt fields that the caption is written to.
-        source: Holds the photo.
+        source: State with the photo.
     """
     prompts = [control.component for control in filled]
     handlers = CaptionHandlers(context, box.said, box.stop, prompts)
@@ -114,15 +114,15 @@ def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.Stat
 
 
 class CaptionHandlers:
-    """Event handlers of the box. Stateless apart from the context."""
+    """Event handlers of the box. They hold no state of their own."""
 
     def __init__(self, context: Context, said: gr.HTML, stop: gr.Button, prompts: Sequence[Component]) -> None:
-        """Take the component for the status, the Stop, and those that the caption is written to."""
+        """Store the components for status and Stop, and the prompt fields that captions are written to."""
         self._context, self._said, self._prompts = context, said, prompts
         self._work = VisitorWork(context, said, stop)
 
     def describe(self, source: Source | None, which: str, agreed: bool, request: gr.Request) -> Iterator[Updates]:
-        """Caption the photo: show what is done, then write the caption into each prompt."""
+        """Caption the photo: yield the progress, then write the caption into each prompt field."""
 
         def work(caller: Caller, progress: Progress) -> str:
             if source is None:
@@ -138,7 +138,7 @@ class CaptionHandlers:
         yield from self._work.run(f"describe {session_of(request)}", "describing a picture", work, shown)
 
     def stop(self, request: gr.Request) -> None:
-        """Stop the caption of this browser session."""
+        """Stop the captioning of this browser session."""
         self._context.stops.stop(f"describe {session_of(request)}")
 
     def _image(self, source: Source) -> Image:

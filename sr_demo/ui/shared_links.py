@@ -1,4 +1,4 @@
-"""Links to shared comparisons, on servers that allow them: an unguessable name that opens one HTML file for a day."""
+"""Links to shared comparisons, on servers that allow them: unguessable addresses that open one HTML file for a day."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.shared_page import policy
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{32}")
-"""Names of shared folders; those of results are shorter."""
+"""Pattern of the names of shared folders; those of results are shorter."""
 _KEY = secrets.token_bytes(32)
-"""Signs the addresses that delete links: both last until the server is restarted."""
+"""Key that signs the addresses for deleting links; key and links are lost when the server is restarted."""
 _GONE = "There is nothing at this address, or no longer: shared comparisons are kept for a day.\n"
 
 
@@ -33,7 +33,7 @@ class Link(NamedTuple):
     """A shared comparison."""
 
     address: str
-    """Relative to the page."""
+    """Address relative to the page."""
     until: datetime
 
     @property
@@ -43,12 +43,12 @@ class Link(NamedTuple):
 
     @property
     def deletion(self) -> str:
-        """Address of a page that deletes the link, relative to the page; only who made the link is shown it."""
+        """Address, relative to the page, of a page that deletes the link; shown only to the visitor who created it."""
         return f"{self.address}/delete/{_signature(self.name)}"
 
 
 def make(store: Store, page: Path) -> Link:
-    """Copy a page to where its link opens it. Raises StorageError."""
+    """Create a link to a copy of an HTML file. Raises StorageError."""
     name = secrets.token_urlsafe(24)
     folder = store.new(name)
     try:
@@ -61,23 +61,23 @@ def make(store: Store, page: Path) -> Link:
 
 
 class Links:
-    """The links that visitors have made, so that each can delete their own. Thread-safe."""
+    """The links that visitors have created, so that they can delete their own. Thread-safe."""
 
     def __init__(self) -> None:
         self._made: dict[str, dict[str, Link]] = {}
         self._lock = Lock()
 
     def make(self, session: str, run: str, store: Store, page: Path) -> Link:
-        """Make a link to a page.
+        """Create a link to a page.
 
         Args:
-            session: Of the visitor.
+            session: Session of the visitor.
             run: Id of the comparison.
-            store: Keeps the copy.
+            store: Stores the copy of the page.
             page: The HTML file.
 
         Raises:
-            StorageError: The disk refuses.
+            StorageError: The copy cannot be written.
         """
         link = make(store, page)
         with self._lock:
@@ -85,25 +85,25 @@ class Links:
         return link
 
     def of(self, session: str, run: str) -> Link | None:
-        """Return the link that this visitor has made to a comparison."""
+        """Return the link that this visitor has created to a comparison; None if there is none."""
         return self._made.get(session, {}).get(run)
 
     def refresh(self, session: str, run: str, store: Store, page: Path) -> None:
-        """Let that link, where there is one, open a page that has changed. Raises StorageError."""
+        """Update the page that the link to a comparison opens, if there is a link. Raises StorageError."""
         link = self.of(session, run)
-        if link is not None and (store.folder / link.name).is_dir():  # it may have been deleted by its address
+        if link is not None and (store.folder / link.name).is_dir():  # the link may have been deleted by its address
             with disk_refusals():
                 write_atomically(store.folder / link.name / PAGE, lambda part: shutil.copyfile(page, part))
 
     def delete(self, session: str, run: str, store: Store) -> None:
-        """Delete that link, where there is one: from now on it opens nothing."""
+        """Delete the link to a comparison, if there is one."""
         with self._lock:
             link = self._made.get(session, {}).pop(run, None)
         if link is not None:
             store.forget(store.folder / link.name)
 
     def forget(self, session: str) -> None:
-        """Forget whose links these are: a visitor has left, and the links stay until their day is over."""
+        """Forget the links of a visitor who has left; they remain valid until their day is over."""
         with self._lock:
             self._made.pop(session, None)
 
@@ -113,7 +113,7 @@ def _signature(name: str) -> str:
 
 
 def _deletion_page(request: Request, *, deleted: bool) -> Response:
-    """Ask before deleting: whatever looks at an address, such as a preview in a chat, must not delete anything."""
+    """Return a page that asks before deleting, since programs open addresses too, such as for previews in chats."""
     language = next(iter(sorted(languages.named(request) - {"en"})), "en")
     said = languages.texts(language)
     body = (
@@ -126,7 +126,7 @@ def _deletion_page(request: Request, *, deleted: bool) -> Response:
         f"<title>{said['share_unlink']}</title><style>:root {{ color-scheme: light dark; font: 16px system-ui }}</style>"
         f"<body>{body}</html>"
     )
-    # Without any referrer, browsers would send the form as one of another site.
+    # Without a referrer, browsers would send the form with `Origin: null`, like that of another site.
     return HTMLResponse(html, headers={"Referrer-Policy": "same-origin", "Cache-Control": "private, no-store"})
 
 
@@ -135,7 +135,7 @@ def _gone() -> Response:
 
 
 def routes(store: Store) -> list[Route]:
-    """Return the routes that serve shared pages, and that delete them."""
+    """Return the routes that serve and delete shared pages."""
 
     def delete(request: Request) -> Response:
         name, signature = str(request.path_params["name"]), str(request.path_params["signature"])
@@ -154,7 +154,7 @@ def routes(store: Store) -> list[Route]:
         return FileResponse(
             file, media_type="text/html; charset=utf-8", filename=PAGE, content_disposition_type="inline",
             headers={
-                # Sandboxed, so that the page is of no origin: not even its own script could use this server.
+                # The sandbox gives the page an opaque origin, so that not even its own script can use this server.
                 "Content-Security-Policy": f"{policy()}; frame-ancestors 'none'; "
                 "sandbox allow-scripts allow-downloads allow-popups",
                 "X-Content-Type-Options": "nosniff",

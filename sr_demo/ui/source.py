@@ -1,4 +1,4 @@
-"""The uploaded image: the untouched file, its preview on the page, and the region to work on."""
+"""The uploaded image: its original file, its preview on the page, and the region to work on."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ PREVIEW_SIDE = 768
 """Longest side of the preview in pixels."""
 REGION_SIDES = (128, 256, 512)
 _TINY = 8
-"""Pixels of the shorter side of a picture in which there is next to nothing to enlarge."""
+"""Shorter side in pixels below which the page notes that an image is very small."""
 NO_PHOTO = "There is no picture yet. Drop one into the box, or click an example."
 
 
 def image_input(**arguments: Any) -> gr.Image:
-    """Return a `gr.Image` whose value is the path of the untouched upload, or None; `arguments` are Gradio's.
+    """Return a `gr.Image` whose value is the path of the original upload, or None; `arguments` are Gradio's.
 
     Gradio's own preprocessing would decode the file before we can say in plain words what is wrong with it. It is
     replaced on this one component, and by `door.guard` on those that Gradio makes from it; for a subclass Gradio would
@@ -56,7 +56,7 @@ def _paths_of(payload: Any) -> list[str] | None:
 
 
 def enabled_with(path: str | None) -> gr.Button:
-    """Return the update of a button that works on an upload: there is nothing to press before one is there."""
+    """Return the update of a button that needs an upload: enabled only if `path` is given."""
     return gr.Button(interactive=path is not None)
 
 
@@ -71,20 +71,20 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """An uploaded image and the part of it to work on."""
+    """An uploaded image and the region of it to work on."""
 
     path: str
     name: str
     width: int
     height: int
     notes: tuple[str, ...]
-    """What reading the file changed, in sentences."""
+    """Sentences on changes that reading the file has made."""
     region_side: int | None = None
     """Side of the square region in pixels, None for the whole image."""
     centre: tuple[float, float] = (0.5, 0.5)
     """Centre (x, y) of the region as fractions of width and height."""
     opacity: bool = False
-    """Whether it has an alpha channel, which most methods upscale in a second run."""
+    """Whether the image has an alpha channel, which most methods upscale in a second run."""
 
     def box(self) -> Box:
         """Return the region, moved to lie inside the image."""
@@ -96,7 +96,7 @@ class Source:
         return Box(min(max(top, 0), self.height - height), min(max(left, 0), self.width - width), height, width)
 
     def whole(self) -> Source:
-        """Return it with all of the image as the region."""
+        """Return a copy with the whole image as the region."""
         return replace(self, region_side=None)
 
     def is_part(self) -> bool:
@@ -111,12 +111,12 @@ class Source:
         return max(round(box.height * ratio), 1), max(round(box.width * ratio), 1)
 
     def moved(self, x: float, y: float) -> Source:
-        """Return the same with the region's centre at the fractions `x`, `y`."""
+        """Return a copy with the region's centre at `x`, `y`, fractions of width and height."""
         return replace(self, centre=(x, y))
 
 
 def source_of(path: str, image: ImageData) -> Source:
-    """Return the whole of `image`, which was read from the upload at `path`."""
+    """Return the source for an image from the upload at `path`, with the whole image as the region."""
     height, width = image.rgb.shape[:2]
     return Source(path, image.name, width, height, image.notes, opacity=image.alpha is not None)
 
@@ -125,9 +125,9 @@ def cut(source: Source, image: ImageData, longest: int | None = None) -> ImageDa
     """Return the region of an image.
 
     Args:
-        source: Says where it lies.
+        source: Position of the region.
         image: The whole image.
-        longest: Its longer side is downscaled to this many pixels where it is longer.
+        longest: Largest side of the result in pixels, to which a larger region is downscaled; None for no limit.
     """
     box = source.box()
     part = image if (box.height, box.width) == image.rgb.shape[:2] else crop(image, *box)
@@ -139,15 +139,15 @@ def cut(source: Source, image: ImageData, longest: int | None = None) -> ImageDa
 
 
 def write_preview(source: Source, image: ImageData, folder: Path) -> Path:
-    """Write a PNG for the input box, with the region outlined, so that any upload format becomes visible.
+    """Write a preview as PNG, which browsers can show for any upload format, with the region outlined.
 
     Args:
-        source: Says where the region lies.
+        source: Position of the region.
         image: The whole image.
-        folder: Where to write; the file is called preview.png.
+        folder: Folder to write preview.png to.
 
     Returns:
-        The file, with a longest side of at most `PREVIEW_SIDE` pixels.
+        The file; its longer side has at most `PREVIEW_SIDE` pixels.
     """
     ratio = min(1.0, PREVIEW_SIDE / max(source.width, source.height))
     height, width = max(round(source.height * ratio), 1), max(round(source.width * ratio), 1)
@@ -165,7 +165,7 @@ def write_preview(source: Source, image: ImageData, folder: Path) -> Path:
 
 
 def describe(source: Source | None) -> str:
-    """Return HTML: what the image is, what reading it changed, and where the region lies."""
+    """Return HTML with name and size of the image, the notes on its reading, and the position of the region."""
     if source is None:
         return ""
     megapixels = source.width * source.height / 1e6

@@ -1,6 +1,6 @@
-"""Stop flags, one for each kind of work of a browser session, so that the Stop of one tab leaves the others alone.
+"""Stop flags, one for each kind of work of a browser session, so that the Stop of one tab does not affect the others.
 
-Gradio's State deep-copies its values, so they cannot be stored there.
+The flags cannot be stored in Gradio's State, which deep-copies its values.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Stops:
         self._lock = Lock()
 
     def begin(self, session: str, order: int = 0) -> Event:
-        """Return a new flag for a run of this session; a previous run that has not ended is stopped.
+        """Return a new flag for a run of this session, and stop the previous run if it has not ended.
 
         Args:
             session: Session and kind of work that the run belongs to.
@@ -50,11 +50,11 @@ class Stops:
             self._set(session)
 
     def newest(self, session: str, updates: Callable[[Event], Iterator[T]]) -> Iterator[T]:
-        """Run to the end, and yield what the run yields for as long as no later one of this session has begun.
+        """Run to the end; yield the run's updates as long as no later run of this session has begun.
 
         Args:
             session: Session and kind of work that the run belongs to.
-            updates: The run, given its flag.
+            updates: The run, which receives its flag and yields updates.
         """
         flag = self.begin(session)
         try:

@@ -1,13 +1,13 @@
-"""The folder of uploads and results, and how long they stay there.
+"""The folder of uploads and results, and their removal by age and size.
 
 ::
 
     <temporary folder>/sr_demo_results_XXXXXXXX/    `root`: Gradio's folder for uploads too (`lend_to_gradio`)
-        .lock                                       held while this server lives (see `scratch`)
+        .lock                                       held while this server runs (see `scratch`)
         <sha256>/photo.jpg                          an upload
         results/YYYYYYYY/rdn.png                    a result: `folder` is `results`
 
-Results lie inside Gradio's own folder for uploads, so that Gradio does not copy each of them there.
+Results are stored inside Gradio's own folder for uploads, so that Gradio does not copy each of them there.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _KEPT_SECONDS = 2 * 3600
 _LONG_SECONDS = 24 * 3600
 _MAX_BYTES = 4096 * 2**20
 _YOUNG_SECONDS = 20
-"""Files changed this recently are not removed to make room: they may not have reached the browser yet."""
+"""Files that changed within this time are not removed to free space: the browser may not have loaded them yet."""
 _SECONDS_BETWEEN = 5
 _SHARE = 0.05
-"""Largest share of the time spent scanning the folder, however many files there are."""
+"""Largest share of time spent on scanning the folder, regardless of the number of files."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,18 @@ class _Entry:
 
 
 class Store:
-    """Uploads and results in one private folder. Old ones are removed, and the oldest where they take too much space."""
+    """Uploads and results in one private folder. Old ones are removed, and the oldest if all take too much space."""
 
     def __init__(self, kept_seconds: float = _KEPT_SECONDS, max_bytes: int = _MAX_BYTES) -> None:
-        """Create the folder. Raises StorageError when that is not possible."""
+        """Create the folder.
+
+        Args:
+            kept_seconds: Age at which entries are removed, in seconds.
+            max_bytes: Size of all entries above which the oldest are removed.
+
+        Raises:
+            StorageError: The folder cannot be created.
+        """
         self._scratch = scratch.Scratch(place())
         self.root = self._scratch.path
         self.folder = self.root / "results"
@@ -62,23 +70,23 @@ class Store:
         self._tidying = Lock()
         self._next = 0.0
         self.on_removed: Callable[[set[Path]], None] = lambda gone: None
-        """Called with the paths that were removed."""
+        """Called with the paths that `tidy` and `forget` have removed."""
 
     def lend_to_gradio(self) -> None:
-        """Let Gradio store uploads here. Call this before Gradio is imported: it reads the variable then, and later too."""
+        """Let Gradio store uploads here. Call this before Gradio is imported, since the import reads GRADIO_TEMP_DIR."""
         os.environ["GRADIO_TEMP_DIR"] = str(self.root)
 
     def allowed_paths(self) -> list[str]:
         """Return the folders that Gradio must be allowed to serve so that results can be shown.
 
-        None where it stores its files here: then it serves images inline, and everything else (HTML) as a download.
+        None are needed if Gradio stores its files here: it then serves images inline, and other files (HTML) as downloads.
         """
         return [] if os.environ.get("GRADIO_TEMP_DIR") == str(self.root) else [str(self.folder)]
 
     def new(self, name: str = "") -> Path:
-        """Create an empty folder, by default with an unguessable name. Raises StorageError when the disk is full."""
+        """Create an empty folder, by default with an unguessable name. Raises StorageError if the disk is full."""
         self.tidy()
-        self._make()  # a cleaner of /tmp may have removed it
+        self._make()  # a clean-up of /tmp may have removed it
         with _disk():
             if not name:
                 return Path(tempfile.mkdtemp(dir=self.folder))
@@ -92,7 +100,7 @@ class Store:
 
     @contextmanager
     def lent(self) -> Generator[Path]:
-        """Create a folder like `new`; it is not removed before the block ends, however long the work takes."""
+        """Create a folder like `new` that is not removed before the block ends, regardless of its age."""
         folder = self.new()
         self._lent.add(folder)
         try:
@@ -101,21 +109,21 @@ class Store:
             self._lent.discard(folder)
 
     def keep(self, folder: Path) -> None:
-        """Keep a folder for a day instead of two hours, and remove it after all others where they take too much space."""
+        """Keep a folder for a day instead of two hours; to free space, it is removed only after all others."""
         self._kept.add(folder)
 
     def release(self, folder: Path) -> None:
-        """Let a folder be removed like any other again."""
+        """Undo `keep`: the folder is removed like any other again."""
         self._kept.discard(folder)
 
     def forget(self, folder: Path) -> None:
-        """Remove a folder now."""
+        """Remove a folder immediately."""
         self.release(folder)
         if _removed(folder):
             self.on_removed({folder})
 
     def keep_tidy(self, first: Callable[[], object]) -> Thread:
-        """Call `first`, then `tidy` every few seconds, in a thread that this starts."""
+        """Start a thread that calls `first`, then `tidy` every few seconds; return it."""
 
         def work() -> None:
             try:
@@ -131,7 +139,7 @@ class Store:
         return thread
 
     def tidy(self) -> None:
-        """Remove old entries, then the oldest until the rest fits. Returns at once when that was done just now."""
+        """Remove old entries, then the oldest until the rest fits. Does nothing if this was done very recently."""
         if time.monotonic() < self._next or not self._tidying.acquire(blocking=False):
             return
         try:
@@ -160,7 +168,7 @@ class Store:
         for parent, own in ((self.folder, ()), (self.root, (self.folder.name, scratch.LOCK))):
             with suppress(OSError), os.scandir(parent) as found:
                 for one in found:
-                    with suppress(OSError):  # removed meanwhile
+                    with suppress(OSError):  # removed in the meantime
                         if one.name not in own:
                             changed = one.stat(follow_symlinks=False).st_mtime
                             yield _Entry(Path(one.path), changed, _bytes(one))
@@ -168,7 +176,7 @@ class Store:
 
 @contextmanager
 def _disk() -> Generator[None]:
-    """Translate errors of the disk to StorageError, which does not name the folder: the log does."""
+    """Translate OSError to StorageError, which does not name the folder; the log does."""
     try:
         yield
     except OSError as exc:
@@ -177,14 +185,15 @@ def _disk() -> Generator[None]:
 
 
 def place() -> Path:
-    """Return the folder in which each server creates its own: GRADIO_TEMP_DIR, else the system's temporary folder.
+    """Return the parent of the servers' folders: GRADIO_TEMP_DIR, or the system's temporary folder.
 
-    Raises StorageError where that cannot be written.
+    Raises:
+        StorageError: There is no writable temporary folder.
     """
     chosen = os.environ.get("GRADIO_TEMP_DIR")
     if not chosen:
         return scratch.temporary_folder()
-    with suppress(OSError):  # reported when it is used
+    with suppress(OSError):  # reported when the folder is used
         Path(chosen).mkdir(parents=True, exist_ok=True)
     return Path(chosen).absolute()
 
@@ -201,7 +210,7 @@ def _bytes(entry: os.DirEntry[str]) -> int:
 
 
 def _removed(path: Path) -> bool:
-    """Remove `path` and return whether it is gone, possibly removed by a concurrent request."""
+    """Remove `path`; return whether it no longer exists, possibly because a concurrent request has removed it."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,7 +1,7 @@
 """Fair scheduling: one task at a time, round robin over addresses, and over the visitors of each address.
 
-A pure data structure that knows neither Gradio nor the tasks. A handler enters (or is refused), then joins the line once for
-each task. Waiting tasks hold no images, so that a long line costs little memory.
+A data structure that depends neither on Gradio nor on the tasks. A handler enters (or is rejected), then joins the queue once
+for each task. Waiting tasks hold no images, so that a long queue takes little memory.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from sr_demo.reports import formatting
 T = TypeVar("T")
 
 PLACES = 128
-"""Default number of handlers that may wait or run at once."""
+"""Default limit on the number of handlers that wait or run at the same time."""
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """A party that waits. All programs at one address are one visitor; each open page is its own visitor."""
+    """A party that takes turns. All programs at one address are one visitor; each open page is a separate visitor."""
 
     address: str = ""
     page: str = ""
@@ -34,23 +34,23 @@ class Visitor:
 
 @dataclass(eq=False)
 class Ticket:
-    """One task that waits for its turn, or has it."""
+    """One task that waits for its turn, or runs."""
 
     visitor: Visitor
     seconds: float
     """Expected duration."""
     begun: float | None = None
-    """Start of its turn, by the clock of the line."""
+    """Start of the turn, by the clock of `Turns`; None while waiting."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """The position of a ticket in the line."""
+    """The position of a ticket in the queue."""
 
     before: int
-    """Tickets before it, the running one included."""
+    """Number of tickets before it, including the running one."""
     seconds: float
-    """Expected seconds until its turn."""
+    """Expected seconds until the turn."""
 
     def __str__(self) -> str:
         """Return the text shown to a waiting visitor."""
@@ -58,19 +58,28 @@ class Place:
 
 
 class Turns:
-    """The line of tasks. Thread-safe."""
+    """The queue of tasks. Thread-safe."""
 
     def __init__(self, places: int = PLACES, clock: Callable[[], float] = time.monotonic) -> None:
-        """Set how many handlers may be inside (waiting or running); one address may take half of the places."""
+        """Create an empty queue.
+
+        Args:
+            places: Largest number of handlers inside (waiting or running); one address may take half of the places.
+            clock: Returns the time in seconds.
+        """
         self._places, self._clock = places, clock
         self._changed = Condition()
         self._inside: Counter[Visitor] = Counter()
         self._waiting: dict[str, dict[Visitor, deque[Ticket]]] = {}
-        """By address, then by visitor, each in the order of their next turns."""
+        """Waiting tickets by address, then by visitor, each in the order of their next turns."""
         self._running: Ticket | None = None
 
     def enter(self, visitor: Visitor, most: int) -> None:
-        """Take a place, to be returned by `leave`. Raises Busy where none is left, or `visitor` has `most` already."""
+        """Take a place, to be released by `leave`.
+
+        Raises:
+            Busy: No place is free, `visitor` has `most` places already, or the address has half of all places.
+        """
         with self._changed:
             wait = formatting.seconds(max(self._left() + sum(t.seconds for t in self._in_order()), 1.0))
             if self._inside.total() >= self._places:
@@ -89,14 +98,14 @@ class Turns:
             self._inside[visitor] += 1
 
     def leave(self, visitor: Visitor) -> None:
-        """Return a place."""
+        """Release a place."""
         with self._changed:
             self._inside[visitor] -= 1
             if not self._inside[visitor]:
                 del self._inside[visitor]
 
     def join(self, visitor: Visitor, seconds: float = 1.0) -> Ticket:
-        """Join the line with a task of about `seconds`. `end` must be called, whatever happens."""
+        """Join the queue with a task of about `seconds`. `end` must be called in any case."""
         ticket = Ticket(visitor, seconds)
         with self._changed:
             self._waiting.setdefault(visitor.address, {}).setdefault(visitor, deque()).append(ticket)
@@ -104,7 +113,7 @@ class Turns:
         return ticket
 
     def wait(self, ticket: Ticket, seconds: float) -> Place | None:
-        """Wait at most `seconds` for the turn; return None if it has come, else the current place."""
+        """Wait at most `seconds` for the turn; return None if it has begun, otherwise the current place."""
         with self._changed:
             if self._changed.wait_for(lambda: self._running is ticket, seconds):
                 return None
@@ -113,7 +122,7 @@ class Turns:
             return Place(len(before) + 1, self._left() + sum(other.seconds for other in before))
 
     def end(self, ticket: Ticket) -> None:
-        """End the turn, or leave the line."""
+        """End the turn, or leave the queue."""
         with self._changed:
             if self._running is ticket:
                 self._running = None
@@ -142,7 +151,7 @@ class Turns:
             self._changed.notify_all()
 
     def _take(self, ticket: Ticket) -> None:
-        """Remove a ticket from the line, if it is there."""
+        """Remove a ticket from the queue, if it is there."""
         visitors = self._waiting.get(ticket.visitor.address, {})
         tickets = visitors.get(ticket.visitor, deque())
         if ticket in tickets:

@@ -1,4 +1,4 @@
-"""The type of what event handlers return."""
+"""The return type of event handlers."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from typing import Any
 from gradio.blocks import Block
 
 Updates = dict[Block, Any]
-"""New values of the components that change; components that are left out stay as they are. `gr.skip()` changes none."""
+"""New values of components; omitted components stay unchanged. `gr.skip()` changes none."""

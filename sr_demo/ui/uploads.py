@@ -1,4 +1,4 @@
-"""A small cache of decoded uploads: an image is decoded once while a visitor works on it, not once per event."""
+"""A small cache of decoded uploads, so that an image is not decoded again for each event of a visitor."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sr_demo.system.large_array import IN_MEMORY
 from sr_demo.system.memory import Allotment
 
 _MAX_BYTES = 160 * 10**6
-"""Of all cached images together; a photo of 12 megapixels takes 144 MB. Larger ones are decoded again each time."""
+"""Largest size of all cached images: a photo of 12 megapixels takes 144 MB. Larger ones are decoded again each time."""
 _MOST_METADATA = 100
-"""Uploads whose metadata are cached; those of one take 1 MB at most."""
+"""Largest number of uploads whose metadata are cached; those of one take at most 1 MB."""
 _MOST_FOLDERS = 10_000
-"""Folders of results whose upload is remembered."""
+"""Largest number of result folders whose upload is recorded."""
 
 
 class _Version(NamedTuple):
-    """Content of a file at one time."""
+    """Identifies a file's content at one time."""
 
     path: Path
     modified_ns: int
@@ -32,9 +32,9 @@ class _Version(NamedTuple):
 
 
 class UploadCache:
-    """Decodes uploads and caches the most recent ones. Thread-safe; what it returns is shared and read-only.
+    """Decodes uploads and caches the most recent ones. Thread-safe; returned images are shared and read-only.
 
-    Images are without GPS position and serial numbers, so that no tab passes these on; `metadata` has them.
+    Images have no GPS position and no serial numbers, so that no tab copies them to results; `metadata` returns them.
     """
 
     def __init__(self, max_bytes: int = _MAX_BYTES) -> None:
@@ -46,14 +46,14 @@ class UploadCache:
         self._working = Allotment()
 
     def read(self, path: str | Path, limits: Limits) -> ImageData:
-        """Return the decoded image at `path`, from the cache where the file has not changed since.
+        """Return the decoded image at `path`, from the cache if the file has not changed.
 
         Args:
             path: The uploaded file.
-            limits: Bytes and pixels that are accepted.
+            limits: Limits on bytes and pixels.
 
         Raises:
-            BadInput: With the sentence to show, when the file cannot be read. Failures are not cached.
+            BadInput: The file cannot be read; the message is one sentence. Failures are not cached.
         """
         version = _version(Path(path))
         if version is not None:
@@ -83,28 +83,28 @@ class UploadCache:
         return read(Path(path), limits).metadata if found is None else found
 
     def remember(self, folder: Path, path: str | Path) -> None:
-        """Remember that the results in `folder` are made from the upload at `path`."""
+        """Record that the results in `folder` are computed from the upload at `path`."""
         with self._lock:
             self._originals[folder.resolve()] = Path(path)
             if len(self._originals) > _MOST_FOLDERS:
                 self._originals.popitem(last=False)
 
     def original(self, folder: Path) -> Path | None:
-        """Return the upload that the results in `folder` are made from; None where it is no longer there."""
+        """Return the upload that the results in `folder` are computed from; None if it was deleted or is not recorded."""
         with self._lock:
             found = self._originals.get(folder.resolve())
         return found if found is not None and found.is_file() else None
 
     @contextmanager
     def opened(self, path: str | Path, limits: Limits) -> Generator[ImageData]:
-        """Yield the image like `read`, for handlers that run beside others: all of them share the working memory.
+        """Yield the image like `read`, for handlers that run in parallel and share a limited working memory.
 
         Args:
             path: The uploaded file.
-            limits: Bytes and pixels that are accepted.
+            limits: Limits on bytes and pixels.
 
         Raises:
-            BadInput: Like `read`.
+            BadInput: As for `read`.
         """
         version = _version(Path(path))
         with self._lock:
@@ -114,7 +114,7 @@ class UploadCache:
 
 
 def public(image: ImageData) -> ImageData:
-    """Return the image without GPS position and serial numbers, with a note where it had any."""
+    """Return the image without GPS position and serial numbers, with a note if it had any."""
     found, removed = carried(image.metadata, "public")
     if not removed:
         return image
@@ -122,7 +122,7 @@ def public(image: ImageData) -> ImageData:
 
 
 def _need(pixels: int) -> int:
-    """Return the bytes that decoding takes: samples, the decoder's own copy, and the image unless it lies in a file."""
+    """Return the bytes that decoding takes: samples, the decoder's copy, and the image unless it is stored in a file."""
     image = 12 * pixels
     return 8 * pixels + (image if image <= IN_MEMORY else 0)
 
@@ -130,7 +130,7 @@ def _need(pixels: int) -> int:
 def _version(path: Path) -> _Version | None:
     try:
         found = path.stat()
-    except OSError:  # `read` says in a sentence what is wrong with it
+    except OSError:  # `read` reports this
         return None
     return _Version(path, found.st_mtime_ns, found.st_size)
 

@@ -1,4 +1,4 @@
-"""Work that one visitor waits for, with a line on how far it is: a model opened, photos measured, results packed."""
+"""Work that one visitor waits for, with a status line: opening a model, measuring photos, packing results."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 def stop_button(elem_id: str, **looks: Any) -> gr.Button:
-    """Return a Stop, disabled: the handler of what it stops enables it while that runs.
+    """Return a Stop button, which is disabled at first; the handler of the work enables it while that runs.
 
     Args:
-        elem_id: Of the button.
+        elem_id: Id of the button's element.
         looks: Further arguments of `gr.Button`.
     """
     return gr.Button(text("stop"), elem_id=elem_id, interactive=False, **looks)
@@ -32,14 +32,14 @@ def stop_button(elem_id: str, **looks: Any) -> gr.Button:
 
 @dataclass(frozen=True)
 class VisitorWork:
-    """Where the work is reported."""
+    """Runs a visitor's work and reports it in components of the page."""
 
     context: Context
     status: gr.HTML
     stop: gr.Button | None = None
-    """Enabled while it runs; None where there is none."""
+    """Stop button, which is enabled during the work; None if there is none."""
     at_end: Updates = field(default_factory=dict[Any, Any])
-    """Further updates at the end, however it ends."""
+    """Further updates at the end of the work, regardless of its outcome."""
     stopped: str = "Stopped."
     """Shown after Stop."""
     beside: str = ""
@@ -48,13 +48,14 @@ class VisitorWork:
     def run(
         self, session: str, begin: str, work: Callable[[Caller, Progress], T], shown: Callable[[T], Updates]
     ) -> Iterator[Updates]:
-        """Do the work in a thread of its own; yield its progress, then what is shown of its result.
+        """Run the work in a thread of its own; yield its progress, then the updates for its result.
 
         Args:
-            session: of the visitor, with the name of what is stopped by the same button.
-            begin: what happens, for the status line and, after "while", for the log.
-            work: is given the admitted caller, whose turn it waits for where it computes, and the progress.
-            shown: the updates for its result.
+            session: Session of the visitor, with the kind of work that one Stop button stops.
+            begin: Description of the work, for the status line and, after "while", for the log.
+            work: Function to run. It receives the admitted caller, whose turn it must wait for before computing, and the
+                progress.
+            shown: Returns the updates for the result.
         """
         stop = self.context.stops.begin(session)
         yield {self.status: fine_print(f"{begin[0].upper()}{begin[1:]}."), **self._stop_enabled(True)}

@@ -1,8 +1,8 @@
-"""Loads the default approaches in the background once the page is up, so that no visitor waits for it.
+"""Loading of the default approaches in the background after the start of the page, so that visitors need not wait for it.
 
-Approaches that run without torch come first. Then torch and spandrel are imported, outside of the compute lock, so that an
-early visitor need not wait for that. Each approach runs on a tiny image, which loads everything, and then repeatedly on a
-larger one, so that the time estimates on the page are measured on this hardware. Requests of visitors always go first.
+Approaches that run without torch come first. Then torch and spandrel are imported, outside of the compute lock, so that
+early visitors need not wait for the import. Each approach runs on a tiny image, which loads everything, and then repeatedly
+on a larger one, to measure its time on this hardware for the page's estimates. Requests of visitors take precedence.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SIDES = (16, 96)
 
 
 def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
-    """Run every preselected approach that needs no download, in a thread that this starts; failures are logged."""
+    """Start a thread that runs every preselected approach that needs no download, and return it; failures are logged."""
     jobs = [
         Job(approach, checkpoints.default(approach), approach.options())
         for approach in approaches
@@ -38,7 +38,7 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
     others = [job for job in jobs if job not in quick]
 
     def run(job: Job, side: int) -> float | None:
-        """Return the seconds it took; None where it failed."""
+        """Run a job on a square image; return the seconds it took, or None if it failed."""
         outcome = runner.attempt_when_idle(job, _image(side))
         if isinstance(outcome, Failed):
             log.warning("%s could not be warmed up: %s", job.key, outcome.message)
@@ -62,7 +62,7 @@ def warm_up(runner: Runner, approaches: Sequence[Approach]) -> Thread:
 
 def _import_heavy(runner: Runner) -> None:
     for name in ("torch", "spandrel"):
-        runner.wait_until_idle()  # importing takes seconds of the interpreter
+        runner.wait_until_idle()  # the import blocks the interpreter for seconds
         try:
             importlib.import_module(name)
         except (ImportError, RuntimeError) as exc:  # the approaches that need it report this themselves
@@ -70,6 +70,6 @@ def _import_heavy(runner: Runner) -> None:
 
 
 def _image(side: int) -> ImageData:
-    """Return noise: approaches that skip flat patches would skip all of a flat image."""
+    """Return an image of noise: approaches that skip flat patches would skip the whole of a flat image."""
     rgb = np.random.default_rng(0).random((side, side, 3), np.float32)
     return ImageData(readonly(rgb), None, False, 8, None, "warm-up", ())

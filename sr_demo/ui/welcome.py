@@ -1,7 +1,7 @@
-"""The finished results that the tabs Compare and Diffusion show before anything has run.
+"""The example results that the tabs Compare and Diffusion show before the first run.
 
-`python -m sr_demo.ui.welcome` computes them anew with the embedded networks, into `assets/welcome/`: after each change of the
-weights they come from.
+`python -m sr_demo.ui.welcome` computes them with the embedded networks and writes them to `assets/welcome/`. Run it after
+each change of these networks' weights.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _REGIONS: Mapping[Tab, tuple[str, int, int, int]] = {
     "compare": ("cat", 60, 150, 96),
     "diffusion": ("astronaut", 72, 178, 96),
 }
-"""Bundled photo, top, left and side of the part of it that is the input, taken as it is: it was never made small."""
+"""Bundled photo, top, left and side of the crop that is the input. The crop is not downscaled."""
 _METHODS = ("bicubic", "rdn:mse", "hat:tiny", "real-esrgan:compact")
-"""With their checkpoints, so that published ones in the cache of whoever runs the script do not take their place."""
+"""Methods with their checkpoints, so that published checkpoints in the local cache do not replace the embedded ones."""
 _GUESSES = 2
 
 
 class Made(NamedTuple):
-    """A result before it is written."""
+    """A result in memory."""
 
     name: str
-    """Unique in its tab."""
+    """Name, unique in its tab."""
     label: str
     alt: str
     note: str
@@ -42,7 +42,7 @@ class Made(NamedTuple):
 
 
 def images(tab: Tab) -> list[ViewerImage]:
-    """Return the images of a tab; none where the files are missing."""
+    """Return the images of a tab; empty if the files are missing."""
     try:
         listed = json.loads((FOLDER / f"{tab}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def made(tab: Tab) -> Iterator[Made]:
 
 
 def write(folder: Path = FOLDER) -> int:
-    """Compute all and write them: lossless WebP files and a list for each tab. Returns the bytes of all files."""
+    """Compute all results and write them as lossless WebP files, with a list for each tab; return the bytes of all files."""
     from PIL import Image as Pillow
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -49,7 +49,7 @@ class SearchResult:
     distinct: int
     """Different entries of the database among their nearest matches."""
     refused: str = ""
-    """Why the image could not be searched; "" where it was."""
+    """Why the image could not be searched; "" if it was searched."""
 
 
 class _Matches(NamedTuple):
@@ -114,7 +114,7 @@ def search_images(
 
 
 def search_image(task: SearchTask) -> bytes:
-    """Return the `.npz` file of one image; its `refused` is a sentence where the image could not be searched."""
+    """Return the `.npz` file of one image; if the image could not be searched, `refused` in it states the reason."""
     file = io.BytesIO()
     save: Any = np.savez
     try:

@@ -1,4 +1,4 @@
-"""What a build of a named database consists of: the request, its key, and its shards. Nothing here writes a database."""
+"""Plan of a named database build: the request, its key, and its shards. Nothing here writes a database."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _PROJECTION_PHOTOS = 64
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """A database that is to be built."""
+    """Request to build a named database."""
 
     name: str
     files: tuple[Path, ...]
     recipe: Recipe
     source: str
-    """The folder or data set that the files come from, as listed later."""
+    """The folder or data set that the files come from, for the list of databases."""
 
     @property
     def place(self) -> Path:

@@ -1,7 +1,7 @@
 """Building a named database: shards embedded by an executor, merged into one index, visible when complete.
 
-Each finished shard is a file in the folder of the build, so that a build that was stopped or killed is resumed where it
-was. An interrupted merge starts over. Legend: d = length of a feature.
+Each finished shard is a file in the folder of the build, so that a stopped or killed build resumes after the last finished
+shard. An interrupted merge starts over. Legend: d = length of a feature.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def build_named_database(request: BuildRequest, executor: Executor, progress: Pr
 
     Raises:
         BadInput: No file can be used; or the name belongs to another database or to a build that is running.
-        StorageError: The disk refuses.
+        StorageError: The disk is full or cannot be written.
         Cancelled: Stop was pressed. Finished shards stay for the next attempt.
     """
     named_databases.check_name(request.name)
@@ -196,5 +196,5 @@ def _write_card(
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that is complete or not there, also after a power cut."""
+    """Write a file that is either complete or missing, even after a power cut."""
     storage.write_atomically(path, content, durable=True)

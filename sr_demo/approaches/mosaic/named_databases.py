@@ -71,7 +71,7 @@ def check_name(name: str) -> str:
 
 
 def list_databases() -> list[NamedDatabase]:
-    """Return the complete named databases, by name."""
+    """Return the complete named databases, sorted by name."""
     places = sorted(folder().iterdir()) if folder().is_dir() else []
     return [database for database in map(_describe, places) if database is not None]
 

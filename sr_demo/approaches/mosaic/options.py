@@ -1,4 +1,4 @@
-"""The options of the patch mosaic, with the texts that people read beside their controls."""
+"""The options of the patch mosaic, with the labels and help texts of their controls."""
 
 from __future__ import annotations
 

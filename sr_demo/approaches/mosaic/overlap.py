@@ -1,7 +1,7 @@
 """Overlap between a database and an input: the photos of the database that are the input itself.
 
 Difference hash: the image's luma is averaged onto 8 rows of 9 cells, and each of 64 bits records whether a cell is darker
-than its right neighbour. The hash survives resizing, JPEG and small changes of colour; a crop of a photo has another one.
+than its right neighbour. The hash survives resizing, JPEG and small changes of colour; a crop has a different hash.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A patch database: photos on disk, each with its LR side (what is compared) and its HR side (what is pasted).
 
 On disk a database is a folder named by a key of its photos' bytes and the format. It holds `memory.json` and two
-memory-mapped files of pixels. It is built beside its place and moved there in one step: a folder with its final name is
-complete, and several builders at once do no harm. Legend: H, W = height and width of a photo's HR side, multiples of 4.
+memory-mapped files of pixels. It is built in a temporary folder and renamed in one step: a folder with its final name is
+complete, and concurrent builds are safe. Legend: H, W = height and width of a photo's HR side, multiples of 4.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ def open_database(place: Path) -> PatchDatabase | None:
 
 
 def damaged(place: Path) -> str:
-    """Return the name of the first file in the folder of a database that is not as it was written; "" for none.
+    """Return the name of the first file of a database whose checksum is wrong; "" if all are right.
 
-    Files are read once per process. Those of earlier versions, which have no checksums, count as right.
+    Each file is read once per process. Databases of earlier versions have no checksums and count as intact.
     """
     try:
         written = seals.read_json(place / CARD, unsealed=True)
@@ -136,8 +136,8 @@ def check(place: Path, name: str = "") -> None:
     """Raise StorageError where the database in the folder `place` is damaged.
 
     Args:
-        place: the folder.
-        name: what people call it; "" for a database without a name.
+        place: Folder of the database.
+        name: Name of the database for the message; "" for a database without a name.
     """
     wrong, called = damaged(place), f" {name}" if name else ""
     if wrong:
@@ -157,7 +157,7 @@ def _is_content(path: Path) -> bool:
 
 
 def _is_intact(place: Path) -> bool:
-    """Whether the database has checksums, and they are right: one that has none is built again."""
+    """Return whether the database has checksums and they match; a database without checksums is built again."""
     with suppress(OSError, ValueError):
         return _FILES in seals.read_json(place / CARD) and not damaged(place)
     return False
@@ -210,7 +210,7 @@ def _write_files(files: Sequence[Path], beside: Path, progress: Progress) -> Non
 
 
 def _publish(beside: Path, place: Path) -> None:
-    """Move the finished folder to its place. Where another builder was first, that one's is as good."""
+    """Move the finished folder to its place, unless another process has put the same database there meanwhile."""
     if place.exists() and not _is_intact(place):
         shutil.rmtree(place)
     try:

@@ -29,7 +29,7 @@ _NOISE = 0.02
 _MOST_PATCHES = 60_000
 """Patches of one index: all positions of the default database at p = 64, every third at p = 4."""
 _FLAT_BELOW = 10_000
-"""Number of patches from which inverted lists are used: a tenth of the work for 1 % of the matches."""
+"""Number of patches from which inverted lists are used; they need a tenth of the work and lose 1 % of the matches."""
 _BATCH = 4096
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

@@ -19,7 +19,7 @@ from sr_demo.options import Options
 from sr_demo.progress import Progress
 
 _RULE = Tiling("tiles", halo=8, multiple_of=16, blend=8)
-"""That of the tiny HAT checkpoint; a test compares the two."""
+"""Tiling of the tiny HAT checkpoint; a test compares the two."""
 _NETWORK = embedded("tiny", "hat-tiny-x4", "polish", bytes_per_pixel=12_000)
 
 

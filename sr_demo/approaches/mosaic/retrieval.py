@@ -1,4 +1,4 @@
-"""Residual retrieval: what bicubic misses, from the k most similar windows of a database's photos.
+"""Residual retrieval: predicts what bicubic misses from the k most similar windows of a database's photos.
 
 Windows are compared in their canonical version (see `dihedral`) by unit gradient features, and the mean residual is
 scaled by the norm of the query's feature (contrast normalization, Freeman et al. 2002). Residuals are stored as 8-bit
@@ -135,7 +135,7 @@ class ResidualDatabase:
         return number[0], np.maximum(distance[0], 0)
 
     def allowed_windows(self, excluded: Sequence[int]) -> NDArray[np.bool_] | None:
-        """Return which windows may be found, (N,); None for all, also when photos `excluded` are all there is."""
+        """Return which windows may be found, (N,); None for all, also if `excluded` contains all photos."""
         if not excluded:
             return None
         allowed = ~np.isin(self._photo, excluded)

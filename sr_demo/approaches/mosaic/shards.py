@@ -1,6 +1,6 @@
 """Shards of a database build: a few photos each, embedded independently of the rest.
 
-A shard is a pure function of its value: in a thread, or on another machine, it gives the same bytes.
+Embedding is a pure function of the shard: it gives the same bytes in a thread and on another machine.
 Legend: n = patches of a shard; d = length of a feature.
 """
 

@@ -75,9 +75,9 @@ class TileMatches:
         return min(max(r, 0), rows - 1), min(max(c, 0), columns - 1)
 
     def unknown(self) -> Floats:
-        """Return how unlike the tiles their matches are, (R, C) in [0, 1]: 0 identical, 1 nothing in common.
+        """Return the dissimilarity of tiles and their matches, (R, C) in [0, 1]: 0 identical, 1 nothing in common.
 
-        Two unit features that have nothing in common are a squared distance of 2 apart.
+        It is half the squared distance: orthogonal unit features have a squared distance of 2.
         """
         return np.clip(self.distance * np.float32(0.5), np.float32(0), np.float32(1))
 
@@ -184,7 +184,7 @@ def match_tiles(
 
 
 def _allowed_patches(patches: PatchIndex, excluded: Sequence[int]) -> NDArray[np.bool_] | None:
-    """Return which patches may be found, (N,); None for all, also when photos `excluded` are all there is."""
+    """Return which patches may be found, (N,); None for all, also if `excluded` contains all photos."""
     if not excluded:
         return None
     positions = [position for position, number in enumerate(patches.numbers) if number in excluded]

@@ -38,7 +38,7 @@ def load(request: Request) -> Upscaler:
     Raises:
         WeightsUnavailable: The file of the learned memory cannot be used.
         MissingDependency: The photos of the default database are not installed.
-        StorageError: The disk refuses.
+        StorageError: The disk is full or cannot be written.
         BadInput: The options name a database that does not exist.
     """
     variant, name = request.checkpoint.variant, _checked(request.options).memory

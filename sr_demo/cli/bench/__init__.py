@@ -1,1 +1,1 @@
-"""`python -m sr_demo bench`: one file per measurement, which prints each line as soon as it is measured."""
+"""`python -m sr_demo bench`: one file per measurement. Each line is printed as soon as it is measured."""

@@ -8,7 +8,7 @@ from sr_demo.cli.models import add_model
 
 
 def add_methods(parser: argparse.ArgumentParser, which: str) -> None:
-    """Add `METHOD…`, of which none means `which`."""
+    """Add `METHOD…`; `which` describes the methods that are measured if none is named."""
     parser.add_argument("methods", nargs="*", metavar="ID[:CHECKPOINT]", help=f"only these (default: {which})")
     add_model(parser)
 

@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench batch-scaling`: how much faster a batch on Ray is with several workers."""
+"""`python -m sr_demo bench batch-scaling`: speedup of a batch on Ray with several workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench costs`: memory and seconds of each method, printed and, on request, written into its card."""
+"""`python -m sr_demo bench costs`: memory and seconds of each method, printed or also written into its card."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print each row; 2 without a GPU."""
+    """Measure and print each row; return 2 without a GPU."""
     import torch
 
     from sr_demo.benchmarks.gpu import HEADING, cases, line, measure

@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench halos`: how much context the tiles of each embedded network need."""
+"""`python -m sr_demo bench halos`: the context that the tiles of each embedded network need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print each method; 2 when a declared halo is too small."""
+    """Measure and print each method; return 2 when a declared halo is too small."""
     from sr_demo.benchmarks.halos import BlendedHalo, halos
 
     print(

@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench imitation`: how near small networks come to the one that they imitate, on degraded photos."""
+"""`python -m sr_demo bench imitation`: agreement of student networks with their teacher on degraded photos."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the outcome of each step; 1 when one of them failed."""
+    """Print the outcome of each step; return 1 when one of them failed."""
     from sr_demo.benchmarks.kills import STEPS, results
     from sr_demo.errors import BadInput, quoted
 

@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench load`: many visitors at once on a real server."""
+"""`python -m sr_demo bench load`: many concurrent visitors on a real server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print each visit and a summary; 1 when a visitor got no result or a wrong one."""
+    """Print each visit and a summary; return 1 when a visitor got no result or a wrong one."""
     from sr_demo.benchmarks.load import Visit, load, summary, wrong
     from sr_demo.benchmarks.startup import server
 

@@ -1,7 +1,7 @@
-"""`python -m sr_demo bench memory`: how much memory large images take, beyond the idle process.
+"""`python -m sr_demo bench memory`: the memory that large images take, beyond the idle process.
 
-Each step runs in a fresh process, through the command line's or the page's own function: first on a tiny image, so that all
-is loaded, then on the large one. Linux only.
+Each step runs in a fresh process through the function of the command line or the page: first on a tiny image, so that
+everything is loaded, then on the large one. Linux only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True)
 class Step:
-    """One image and what is done with it."""
+    """One image and the work to measure on it."""
 
     name: str
     height: int
@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def measured(step: Step, folder: Path) -> Peak:
-    """Run a step in a process of its own, with its files in `folder`. Raises SRError when it fails."""
+    """Run a step in a separate process, with its files in `folder`. Raises SRError when it fails."""
     file = folder / f"large.{KINDS[step.kind].suffix}"
     write_large(step.kind, step.height, step.width, file)
     child = json.dumps([str(file), str(folder), step.approaches, step.where])
@@ -186,7 +186,7 @@ def _run(*arguments: object) -> None:
 
 
 def _alone(file: Path) -> Path:
-    """Return a folder that holds `file` and nothing else."""
+    """Return a folder that contains only `file`."""
     folder = file.with_name(f"folder of {file.stem}")
     folder.mkdir()
     (folder / file.name).hardlink_to(file)
@@ -214,7 +214,7 @@ def _on_page(approaches: Sequence[str], *, reference_known: bool) -> Callable[[P
 
 
 def _opened(approaches: Sequence[str], folder: Path) -> Callable[[Path], None]:
-    """As an upload on the page: decoded, and shown in the box."""
+    """Return work that opens a file like an upload on the page: decoded, and shown in the box."""
     from sr_demo.ui import source
 
     context = _context()

@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench mosaic`: building and searching patch databases."""
+"""`python -m sr_demo bench mosaic`: time to build and search patch databases."""
 
 from __future__ import annotations
 

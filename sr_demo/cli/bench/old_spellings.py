@@ -1,4 +1,4 @@
-"""Spellings of `bench` from before it had subcommands; they work for one more release, with a hint."""
+"""Deprecated spellings of `bench` without subcommands; they work for one more release, with a hint."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sr_demo.cli.parser import Parser
 
 
 def with_subcommand(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of `bench` with the subcommand that they mean.
+    """Return the arguments of `bench`, with the subcommand if it is missing.
 
-    Old spellings are replaced, and a line on standard error names the new one. Without any, `speed` is meant.
+    Old spellings are translated, and a line on standard error names the new one. All other arguments belong to `speed`.
     """
     given = list(arguments)
     if given and (given[0] in {"-h", "--help"} or not given[0].startswith("-")):
@@ -42,7 +42,7 @@ def _parser() -> Parser:
 
 
 def _translated(old: argparse.Namespace) -> list[str] | None:
-    """The new spelling, or None for arguments of `speed`."""
+    """Return the new spelling, or None for arguments of `speed`."""
     rounds = ["--rounds", old.rounds] if old.rounds else []
     megapixels = [word for size in old.megapixels for word in ("--megapixels", size)]
     if old.precision_from:

@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench overhead`: seconds per megapixel of everything but the network."""
+"""`python -m sr_demo bench overhead`: seconds per megapixel of all steps except the network."""
 
 from __future__ import annotations
 

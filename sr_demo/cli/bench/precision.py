@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench precision`: how far PSNR-Y in bf16 and in int8 is from fp32."""
+"""`python -m sr_demo bench precision`: change of PSNR-Y in bf16 and int8, compared with fp32."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print each network; 2 when one of them is too far from fp32."""
+    """Measure and print each network; return 2 when one of them is too far from fp32."""
     from sr_demo.benchmarks.precision import differences
 
     failed = False

@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench soak`: whether a server grows over minutes of requests."""
+"""`python -m sr_demo bench soak`: growth of a server's memory, files and threads over minutes of requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a sample every ten seconds and the growth at the end; 1 when a request failed."""
+    """Print a sample every ten seconds and the growth at the end; return 1 when a request failed."""
     from sr_demo.benchmarks.soak import Sample, growth, soak
 
     samples: list[Sample] = []

@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench speed`: seconds, GFLOP/s and memory beside what people run today."""
+"""`python -m sr_demo bench speed`: seconds, GFLOP/s and memory, compared with common alternatives."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print each case when it is done; 2 when a path could not be run."""
+    """Measure each case and print it when it is done; return 2 when a path could not be run."""
     from sr_demo.benchmarks.performance_page import machine, write_page
     from sr_demo.benchmarks.speed import HEADING, Row, bench, lines, records
     from sr_demo.benchmarks.speed_cases import of_model

@@ -1,4 +1,4 @@
-"""`python -m sr_demo bench startup`: how long visitors wait after the server is started."""
+"""`python -m sr_demo bench startup`: the time that visitors wait after the server is started."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Start, ask, print."""
+    """Start the server twice, and print the seconds until the page and the first results."""
     from sr_demo.benchmarks.startup import starts
 
     for start in starts(args.cache, args.rounds):

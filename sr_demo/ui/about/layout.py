@@ -39,7 +39,7 @@ def _method(approach: Approach) -> str:
 
 
 def _facts(checkpoint: Checkpoint) -> str:
-    """Licence, size and number of parameters, each where there is one."""
+    """Return licence, size and number of parameters, each only if known."""
     facts = [formatting.licence(checkpoint)]
     if checkpoint.bytes:
         facts.append(file_size(checkpoint.bytes))
@@ -49,6 +49,6 @@ def _facts(checkpoint: Checkpoint) -> str:
 
 
 def _absent(checkpoint: Checkpoint) -> str:
-    """What this server lacks for the checkpoint; empty where nothing is missing."""
+    """Return what this server lacks for the checkpoint; empty if nothing is missing."""
     why = hardware.obstacle(checkpoint.needs)
     return f"Not on this server: {why}." if why else ""

@@ -1,4 +1,4 @@
-"""The events by which the viewer requests less detail, maps of what was invented, or where faces are."""
+"""Handlers of the events by which the viewer requests less detail, maps of invented detail, or the positions of faces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 
 _SECONDS, _FACES_SECONDS = 3.0, 0.5
-"""Expected durations."""
+"""Expected durations of both events in seconds."""
 
 
 def connect(context: Context, components: CompareComponents) -> None:
@@ -38,14 +38,14 @@ def connect(context: Context, components: CompareComponents) -> None:
 
 
 class AdjustHandlers:
-    """Stateless apart from what it is made of."""
+    """Handlers of the viewer's events. They hold no state of their own."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context, self._results, self._save = context, components.results, components.save
         self._history = HistoryHandlers(context, components)
 
     def adjust(self, event: gr.EventData, request: gr.Request) -> Updates:
-        """Show the comparison as the viewer requests it."""
+        """Show the comparison with the detail, mask and maps that the viewer requests."""
         results = self._results
         session = session_of(request)
         run = self._run_of(event, session)
@@ -53,7 +53,7 @@ class AdjustHandlers:
             return gr.skip()
         try:
             wish = Wish.of(event)
-            kind = f"adjust {run.id}"  # each comparison counts its requests anew
+            kind = f"adjust {run.id}"  # each comparison numbers its requests from the start
             with self._context.callers.turn(_SECONDS, newest=kind, order=wish.number) as progress:
                 if is_outdated(run, wish):
                     return gr.skip()
@@ -94,7 +94,7 @@ class AdjustHandlers:
             return {self._results.progress: problem(unexpected(exc, "looking for faces"))}
 
     def _run_of(self, event: gr.EventData, session: str) -> Run | None:
-        """Return the comparison that an event is about; None where another one has taken its place meanwhile."""
+        """Return the comparison that an event belongs to; None if another one is shown by now."""
         run = self._context.histories.shown(session)
         return run if run is not None and f"/{run.id}/" in str(getattr(event, "url", "")) else None
 
@@ -103,9 +103,9 @@ class AdjustHandlers:
         return self._context.histories.shown(session) is run
 
     def _refused(self, message: str, run: Run, event: gr.EventData) -> Updates:
-        """Say why, and let the viewer go back to what was shown before."""
+        """Show the reason, and reset the viewer to its previous value."""
         results, number = self._results, getattr(event, "number", None)
         try:
             return {results.progress: problem(message), results.viewer: unchanged(run, number)}
-        except SRError:  # the comparison is gone
+        except SRError:  # the comparison was deleted
             return {results.progress: problem(message)}

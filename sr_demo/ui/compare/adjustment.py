@@ -1,14 +1,14 @@
-"""A finished comparison with less detail, and with maps of what was invented: made on request from its files.
+"""Adjustment of a finished comparison: less detail, and maps of invented detail, computed on request from its files.
 
-Beside a result `srgan.png` a request leaves in the folder of the comparison::
+For a result `srgan.png`, a request writes these files into the folder of the comparison::
 
     faithful-512x384.png         the partner's result of that size, for all results
     srgan_detailed.png           all detail of the result on the low band of the partner's: see `imaging/detail.py`
     srgan_detail-60.png          the result with a detail of 0.6, which Save, zip and Share then contain
     srgan_detail-60_masked-1a2b3c4d.png    the same with a mask: see `limits.py`
-    srgan_detail-60_invention.png    a map of what is shown
+    srgan_detail-60_invention.png    the map of the displayed result
 
-The viewer mixes the first two itself, so that slider and brush move them without a request.
+The viewer mixes the first two itself, so that slider and brush take effect without a request.
 """
 
 from __future__ import annotations
@@ -42,29 +42,29 @@ from sr_demo.ui.histories import Run
 from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
 STEPS = 20
-"""Steps of the slider from 0 to 1."""
+"""Number of steps of the slider from 0 to 1."""
 _LIMITS = Limits(max_bytes=2**34, max_pixels=2 * 10**9, max_side=2**20, max_unpacked=2**36)
-"""Limits for reading our own PNG files."""
+"""Limits for reading PNG files that this program wrote."""
 _MOST_PIXELS = 16_000_000
-"""Largest result that a map is drawn for, pixels."""
+"""Largest number of pixels of a result for which a map is drawn."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a visitor wants to see of a comparison."""
+    """A visitor's request: how a comparison is to be shown."""
 
     detail: float = 1.0
-    """Detail of all results that can show less, 0..1."""
+    """Detail of all results whose detail can be reduced, 0..1."""
     mapped: bool = False
     """Whether maps are shown."""
     number: int = 0
     """Sequence number of the request: the browser ignores responses to earlier ones."""
     mask: Mask | None = None
-    """Where the results show none of their detail; None where nothing is painted."""
+    """Areas where the results show none of their detail; None if nothing is painted."""
 
     @staticmethod
     def of(given: object) -> Wish:
-        """Return the wish that a browser has sent, as attributes. Raises BadInput."""
+        """Return the request that a browser has sent as attributes of `given`. Raises BadInput."""
         detail, mapped, number = (getattr(given, name, None) for name in ("detail", "mapped", "number"))
         if not isinstance(detail, float | int) or not 0 <= detail <= 1 or not isinstance(number, int):
             raise BadInput("The detail is a number from 0 to 1.")
@@ -73,20 +73,20 @@ class Wish:
 
 
 def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[str, Any]:
-    """Write what a visitor wants to see of a comparison, and its downloads with it.
+    """Write the images of a comparison as requested, and its downloads with them.
 
     Args:
         runner: Runs the faithful partner.
         run: The comparison.
-        wish: What is wanted.
+        wish: The request.
         progress: Receives 0..1.
 
     Returns:
-        What the page shows of it, which `run` keeps: see `Run.write`.
+        The values of the page's components, which `run` stores: see `Run.write`.
 
     Raises:
-        SRError: A file of the comparison is gone, or the disk refuses.
-        Cancelled: Stop was pressed.
+        SRError: A file of the comparison was deleted, or a file cannot be written.
+        Cancelled: The visitor has pressed Stop.
     """
     before, shown = run.comparison, run.read()
     files = _Files(run, runner, wish.mask)
@@ -121,29 +121,29 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
 
 
 def is_outdated(run: Run, wish: Wish) -> bool:
-    """Return whether a later wish has been fulfilled: requests may arrive in another order than they were sent."""
+    """Return whether a later request has been handled: requests may arrive in another order than they were sent."""
     return (run.read()["viewer"].get("adjusted") or _state(Wish()))["number"] > wish.number
 
 
 def unchanged(run: Run, number: object) -> dict[str, Any]:
-    """Return the viewer's value as it was, in reply to the request with this number, which was refused."""
+    """Return the viewer's previous value as the response to request `number`, which was rejected."""
     viewer = run.read()["viewer"]
     before = viewer.get("adjusted") or _state(Wish())
     return {**viewer, "adjusted": {**before, "number": number if isinstance(number, int) else before["number"]}}
 
 
 def _state(wish: Wish) -> dict[str, Any]:
-    """Return a wish as the viewer reads it; the mask has an address there."""
+    """Return a request in the viewer's format, without the mask, which has an address there."""
     return {"detail": wish.detail, "mapped": wish.mapped, "number": wish.number}
 
 
 def with_faces(run: Run) -> dict[str, Any]:
-    """Return the viewer's value with where faces are in the photo, which is written nowhere.
+    """Return the viewer's value with the positions of faces in the photo, which are stored nowhere.
 
-    Each is a box as the viewer takes parts: left, top, width and height, as fractions of the photo.
+    Each face is a box in the viewer's format of parts: left, top, width and height, as fractions of the photo.
 
     Raises:
-        SRError: A file of the comparison is gone.
+        SRError: A file of the comparison was deleted.
     """
     viewer = run.read()["viewer"]
     photo = read(run.folder / f"{viewer['images'][0]['id']}.png", _LIMITS).rgb
@@ -153,18 +153,18 @@ def with_faces(run: Run) -> dict[str, Any]:
 
 
 class _Made(NamedTuple):
-    """A result as it is shown."""
+    """A result with the requested detail."""
 
     result: Result
     shown: ShownImage
     download: str = ""
-    """Address of its file, where that is not the one that the viewer loads."""
+    """Address of its file if the viewer loads another one."""
     faithful: Path | None = None
     detailed: Path | None = None
 
 
 class _Files:
-    """The images of one comparison, read when they are needed."""
+    """The images of one comparison, which are read and computed when needed."""
 
     def __init__(self, run: Run, runner: Runner, mask: Mask | None) -> None:
         self._folder, self._results, self._runner = run.folder, run.comparison.results, runner
@@ -176,7 +176,7 @@ class _Files:
         self._mask, self._mask_file = mask, limits.written(mask, run.folder) if mask else None
 
     def state(self, wish: Wish) -> dict[str, Any]:
-        """Return what the viewer is to know about the images that `wish` has led to."""
+        """Return the viewer's data about the images that were made for `wish`."""
         faces = None if self._faces is None else limits.write_faces(self._faces, self._folder)
         urls = {"mask_url": self._mask_file, "faces_url": faces}
         addresses = {name: file_url(path) if path else "" for name, path in urls.items()}
@@ -185,19 +185,19 @@ class _Files:
 
     @cached_property
     def _faces(self) -> NDArray[np.float32] | None:
-        """How much detail the results show in faces and elsewhere; None where none were kept."""
+        """Limit of detail at each place, lower in faces; None if no result has limited detail in faces."""
         kept = next((result for result in self._results if result.kept_faces), None)
         return None if kept is None else limits.faces_of(kept, self.lr.rgb)
 
     def _faces_in(self, result: Result) -> list[NDArray[np.float32]]:
-        """Return the limit of faces, where they were kept in a result."""
+        """Return the limits of detail in faces that apply to a result: one, or none."""
         return [self._faces] if result.kept_faces and self._faces is not None else []
 
     def with_detail(self, result: Result, saved: SavedImage, detail: float, progress: Progress) -> _Made:
-        """Return a result with this detail; what cannot show less is returned as it is."""
+        """Return a result with this detail; a result whose detail cannot be reduced is returned unchanged."""
         difference = self._folder / f"{result.job.file_name}_difference.png"
         plain = _Made(result, ShownImage(saved, difference if self.reference is not None else None))
-        # One image may show the whole photo, where the results are of a part.
+        # If the results show a part, one image may show the whole photo.
         if not is_adjustable(result.job) or saved.size != result.size:
             return plain
         faithful = self.faithful(result, progress)
@@ -222,17 +222,17 @@ class _Files:
         return _Made(made, shown, file_url(blended.path), faithful, detailed)
 
     def _share(self, result: Result) -> float | NDArray[np.float32]:
-        """Return how much of the detail a result shows at each place, with the detail of its job."""
+        """Return the share of the detail that a result shows at each place, given the detail of its job."""
         painted = [limits.allowed_in(self._mask_file)] if self._mask_file else []
         scale = result.size[0] / self.lr.rgb.shape[0]
         return detail_map([*painted, *self._faces_in(result)], detail_of(result.job), Size(*result.size), scale)
 
     def _spread(self, result: Result) -> Path:
-        """Return the file of how far the samples of a diffusion model differ; there is none for other methods."""
+        """Return the path of the spread of a diffusion model's samples; the file does not exist for other methods."""
         return self._folder / f"{result.job.file_name}_spread.png"
 
     def faithful(self, result: Result, progress: Progress) -> Path:
-        """Return the result of the faithful partner as large as `result`."""
+        """Return the file of the faithful partner's result in the size of `result`."""
         height, width = result.size
         path = self._folder / f"faithful-{width}x{height}.png"
 
@@ -243,20 +243,20 @@ class _Files:
         return _once(path, make)
 
     def _detailed(self, result: Result, whole: ImageData, faithful: Path, saved: SavedImage) -> Path:
-        """Return all detail of a result on the low band of the partner's, in faces too."""
+        """Return the file with all detail of a result, in faces too, on the low band of the partner's result."""
 
         def make() -> ImageData:
             plain, faces = read(faithful, _LIMITS).rgb, self._faces_in(result)
             if not faces:
                 return replace(whole, pixels=blend_detail(whole.rgb, plain, ALMOST_ALL, self.lr.rgb))
-            # Where faces were kept, the result is a mixture already.
+            # A result with limited detail in faces is a mixture already.
             scale = result.size[0] / self.lr.rgb.shape[0]
             return replace(whole, pixels=unmixed(whole.rgb, plain, detail_map(faces, 1.0, Size(*result.size), scale)))
 
         return _once(saved.path.with_name(f"{saved.path.stem}_detailed.png"), make)
 
     def map_of(self, made: _Made, progress: Progress) -> Path:
-        """Return the map of a result as it is shown."""
+        """Return the file of the map of a displayed result. Raises BadInput if the result is too large."""
         image = read(made.shown.saved.path, _LIMITS).rgb
         if image.shape[0] * image.shape[1] > _MOST_PIXELS:
             raise BadInput(f"Maps are drawn for results of up to {_MOST_PIXELS // 10**6} megapixels. Choose a region.")
@@ -278,7 +278,7 @@ class _Files:
         return unsupported_overlay(image, self.lr.rgb, (read(path, _LIMITS).rgb for path in paths))
 
     def _others(self, result: Result) -> Iterator[tuple[str, Path]]:
-        """Yield key and file of each trained method in the comparison that invents nothing."""
+        """Yield job key and file of each result of the same size by a trained method that invents no detail."""
         for other in self._results:
             job = other.job
             if job.approach.invents_with(job.checkpoint) or job.approach.family == "baseline" or other.is_brought:
@@ -297,7 +297,7 @@ def _cut(photo: ImageData, part: Part) -> ImageData:
 
 
 def _once(path: Path, make: Callable[[], ImageData]) -> Path:
-    """Return `path` with an image, which is made and written where it is not there yet."""
+    """Return `path`; compute and write its image if the file does not exist yet."""
     if not path.is_file():
         save(make(), path, "", "", "")
     return path

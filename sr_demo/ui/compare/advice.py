@@ -29,11 +29,11 @@ element.addEventListener("click", (event) => {
 """
 _MOST_PHOTOS = 100
 _BASELINE = "bicubic"
-"""Ticked with what is recommended, to compare with."""
+"""Method that is ticked with the recommended ones, for comparison."""
 
 
 class AdviceHandlers:
-    """Looks at the photo after it was opened, beside other events, and shows what suits it."""
+    """Handlers that analyse a photo after it was opened, at the same time as other events, and recommend methods."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context, self._parts = context, components
@@ -44,12 +44,12 @@ class AdviceHandlers:
         """Sessions of visitors who have chosen methods since their last photo was opened."""
 
     def choose(self, request: gr.Request) -> None:
-        """Note that the visitor chooses methods: a proposal that is on its way does not undo that."""
+        """Record that the visitor has chosen methods, so that a proposal which is still computed does not override them."""
         with self._lock:
             self._chosen.put(session_of(request), None)
 
     def show(self, source: Source | None, request: gr.Request | None = None) -> Updates:
-        """Show the recommendation for a photo that was opened just now; nothing without one."""
+        """Show the recommendation for a newly opened photo; clear it if there is no photo."""
         with self._lock:
             self._chosen.drop(session_of(request))
         found, results = self._recommendation(source), self._parts.results
@@ -63,15 +63,15 @@ class AdviceHandlers:
         self, source: Source | None, test: bool, methods: list[str], more: list[str], proposed: list[str],
         request: gr.Request | None = None,
     ) -> Updates:  # fmt: skip
-        """Tick what is recommended for a new photo, and the baseline, where the visitor has not chosen methods yet.
+        """Tick the recommended methods and the baseline for a new photo, unless the visitor has chosen methods.
 
         Args:
-            source: the photo.
-            test: whether the methods are measured: then those that are ticked stay.
-            methods: keys of what is ticked.
-            more: likewise, of further checkpoints.
-            proposed: keys of what the page ticked itself.
-            request: identifies the session, whose visitor may have chosen after these values were read.
+            source: The photo.
+            test: Whether the methods are scored; if so, the ticked ones stay.
+            methods: Keys of the ticked methods.
+            more: Keys of the ticked further checkpoints.
+            proposed: Keys of the methods that the page has ticked itself.
+            request: Identifies the session, whose visitor may have chosen methods after these values were read.
         """
         found = self._recommendation(source)
         with self._lock:
@@ -82,7 +82,7 @@ class AdviceHandlers:
         return {**ticks, self._parts.choice.proposed: [key for keys in ticks.values() for key in keys]}
 
     def measured(self, source: Source | None, results: Sequence[Result]) -> Updates:
-        """Show the recommendation for a photo with what the methods scored; without an original they say nothing."""
+        """Show the recommendation for a photo, followed by the methods' scores if there is a reference."""
         found, phrase = self._recommendation(source), sentences.measured(results)
         if found is None:
             return {}
@@ -90,7 +90,7 @@ class AdviceHandlers:
         return {self._parts.results.advice: html(found) + scored}
 
     def tick(self, source: Source | None) -> Updates:
-        """Tick what is recommended, and the baseline, in place of what was ticked."""
+        """Tick the recommended methods and the baseline instead of the present ones."""
         found = self._recommendation(source)
         return {component: gr.skip() for component in self._ticked()} if found is None else self._ticks(found)
 
@@ -110,7 +110,7 @@ class AdviceHandlers:
             return None
         try:
             return recommend(self._estimates(Path(source.path)), [*self._default_jobs, *self._more_jobs])
-        except (SRError, OSError):  # the upload is gone: the event that needs it says so
+        except (SRError, OSError):  # the upload was deleted: the event that needs it reports that
             return None
 
     def _estimates(self, path: Path) -> Estimates:
@@ -126,7 +126,7 @@ class AdviceHandlers:
 
 
 def html(found: Recommendation) -> str:
-    """Return the recommendation in one line, its reasons behind a click, and the button."""
+    """Return HTML: the recommendation in one line, its reasons in a closed `<details>`, and the button."""
     photo = f"{_shown(Phrase('photo'))} ({_joined(sentences.kind(found.estimates), ', ')})"
     choice = _shown(sentences.choice(found, found.looks.title, found.measuring.title))
     facts = f"{_shown(Phrase('estimated'))} {_joined(sentences.facts(found.estimates), '; ')}."

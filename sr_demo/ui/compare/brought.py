@@ -1,4 +1,4 @@
-"""Results of other tools on the Compare tab: what is said when they are dropped, and their scores in a comparison."""
+"""Results of other tools on the Compare tab: the message when they are dropped, and their scores in a comparison."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
 
 _SECONDS = 2.0
-"""Expected duration of reading, aligning and scoring one."""
+"""Expected seconds for reading, aligning and scoring one result."""
 RULE = f'<p class="sr-fine">{marked("brought_rule", most=brought.MOST)}</p>'
 
 
@@ -30,20 +30,20 @@ class Brought(NamedTuple):
 
     job: Job
     read: Callable[[], ImageData]
-    """Reads what it shows of the region that is compared; called in a turn."""
+    """Reads its crop of the compared region; called during a turn."""
 
 
 def brought_of(context: Context, files: Sequence[str] | None, source: Source) -> list[Brought]:
     """Return the results that a visitor has dropped.
 
     Args:
-        context: reads them.
-        files: uploads.
-        source: the photo that they show, and the region to compare.
+        context: Provides uploads and limits for reading them.
+        files: Their uploads.
+        source: The photo that they show, and the region to compare.
 
     Raises:
-        BadInput: there are too many.
-        StorageError: one cannot be read.
+        BadInput: There are too many.
+        StorageError: A file cannot be read.
     """
     paths = [Path(file) for file in files or ()]
     return [
@@ -59,12 +59,12 @@ def _read(context: Context, path: Path, source: Source) -> ImageData:
 
 
 def scored(caller: Caller, results: Sequence[Brought], inputs: Inputs) -> Iterator[RunEvent]:
-    """Score results like `in_turn.compared` runs jobs: each in a turn that lasts until the next event is requested.
+    """Score results as `in_turn.compared` runs jobs: each in a turn that lasts until the next event is requested.
 
     Args:
-        caller: Whose turns are used.
-        results: What to score, in order.
-        inputs: What they are compared with.
+        caller: The caller who takes the turns.
+        results: Results to score, in order.
+        inputs: The LR image and the reference to compare with.
     """
     for one in results:
         yield Started(one.job)
@@ -80,13 +80,13 @@ def scored(caller: Caller, results: Sequence[Brought], inputs: Inputs) -> Iterat
 
 
 class BroughtHandlers:
-    """Stateless apart from what it is made of."""
+    """Handlers of dropped results. They hold no state of their own."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context, self._parts = context, components
 
     def describe(self, files: list[str] | None) -> Updates:
-        """Say what will become of the files that were dropped, or what is wrong with one."""
+        """Show how the dropped files will be used, or an error if one cannot be read."""
         status = self._parts.choice.brought.status
         if not files:
             return {status: RULE}

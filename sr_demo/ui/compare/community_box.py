@@ -47,7 +47,7 @@ def lay_out() -> SearchComponents:
 
 
 def connect(context: Context, components: CompareComponents, handlers: Handlers, own: OwnHandlers) -> None:
-    """Connect the events of the box; nothing where it is not there."""
+    """Connect the events of the box, if the page has one."""
     choice, box = components.choice, components.choice.own.search
     if box is None:
         return

@@ -27,12 +27,12 @@ from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
 
 _MOST = 20
-"""Models that are listed at once."""
+"""Largest number of models in the list."""
 NOTHING_CHOSEN = "Choose one of the models first."
 
 
 class CommunityHandlers:
-    """Stateless apart from what it is made of."""
+    """Handlers of the search box. They hold no state of their own."""
 
     def __init__(
         self, context: Context, components: CompareComponents, box: SearchComponents, own: OwnHandlers
@@ -41,7 +41,7 @@ class CommunityHandlers:
         self._work = VisitorWork(context, box.status, components.run.stop, beside=RUNS)
 
     def search(self, words: str, scale: int, licences: Licences, request: gr.Request) -> Iterator[Updates]:
-        """List the models that match; yield the progress first, since the index may have to be fetched."""
+        """List the matching models; yield the progress first, since the index may have to be downloaded."""
 
         def work(_: Caller, progress: Progress) -> Hits:
             there = index.load(progress)

@@ -1,4 +1,4 @@
-"""Runs the methods of one comparison and updates what the page shows, step by step."""
+"""Running the methods of one comparison, with an update of the page after every event."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.shared_page import write_page
 
 _SECONDS_BETWEEN = 0.2
-"""Progress reaches the page at most this often."""
+"""Smallest interval of progress updates on the page, in seconds."""
 
 
 class Whole(NamedTuple):
-    """The whole photo, of which the other jobs are given a part, and the job that enlarges it."""
+    """The whole photo, of which the other jobs are given a part, and the job that upscales it."""
 
     job: Job
     load: Callable[[], ImageData]
     """Reads it, like `Task.load`."""
     seconds: float
-    """Expected duration of `job`."""
+    """Expected duration of `job` in seconds."""
     size: Size
     part: Part
-    """Where the part lies."""
+    """Position of the part."""
 
 
 @dataclass(frozen=True)
@@ -46,35 +46,35 @@ class Task:
     """A comparison to run."""
 
     load: Callable[[], ImageData]
-    """Reads the region to work on; called in the turn of the comparison, perhaps several times."""
+    """Reads the region to work on; called during a turn, possibly several times."""
     jobs: Sequence[Job]
     has_reference: bool
-    """True: downscale first, and score against the image itself."""
+    """Whether to downscale the image first and to score results against the image itself."""
     realistic: Realistic | None = None
     """Degradation of the LR image; None for plain bicubic downscaling."""
     seconds: Callable[[Job], float] = lambda job: 1.0
-    """Expected seconds of a job."""
+    """Returns the expected seconds of a job."""
     lr_size: Size = Size(1, 1)
-    """Expected size of the LR image: it shapes the boxes of images that have not arrived."""
+    """Expected size of the LR image, which sets the aspect ratio of placeholders for images."""
     scene: str = ""
-    """Which photo and region it is of: the viewer keeps its zoom from one comparison of a scene to the next."""
+    """Identifies photo and region: the viewer keeps its zoom between comparisons of the same scene."""
     brought: Sequence[Brought] = ()
     """Results of other tools, scored after the jobs."""
     whole: Whole | None = None
-    """Enlarged last."""
+    """Upscaled last."""
 
 
 def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterator[View]:
-    """Run a comparison and yield what the page shows whenever it has changed.
+    """Run a comparison and yield its view whenever that has changed.
 
     Args:
         runner: Runs the jobs.
         store: Provides the folder for the images.
         task: What to run.
-        caller: Whose turns are used.
+        caller: The caller who takes the turns.
 
     Raises:
-        SRError: On what concerns the whole comparison; the failure of one method is part of the view.
+        SRError: The whole comparison failed; the failure of one method is part of the view.
     """
     with store.lent() as folder:
         progress = ProgressList.of([*task.jobs, *(one.job for one in task.brought)], task.whole and task.whole.job)
@@ -126,7 +126,7 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
 
 
 def _enlarge_whole(runner: Runner, view: View, whole: Whole, caller: Caller) -> Iterator[View]:
-    """Enlarge the whole photo after its part; where that fails, the part stays."""
+    """Upscale the whole photo after its part; if that fails, the results of the part remain."""
     line, last = view.progress.whole, time.monotonic()
     assert line is not None
     inputs = Inputs(lambda: (whole.load(), None))
@@ -143,7 +143,7 @@ def _enlarge_whole(runner: Runner, view: View, whole: Whole, caller: Caller) -> 
 
 
 def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
-    results = [replace(result, trajectory=()) for result in view.results]  # megabytes, and explained already
+    results = [replace(result, trajectory=()) for result in view.results]  # megabytes that are no longer needed
     view.comparison = Comparison(
         lr.name, Size.of(lr.rgb), _origin(task, view), results, view.saved(), view.failures, view.pair()
     )

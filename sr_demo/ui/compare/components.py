@@ -34,10 +34,10 @@ class SearchComponents:
     search: gr.Button
     status: gr.HTML
     found: gr.Radio
-    """Its values are ids of cards."""
+    """Its values are card ids."""
     fetch: gr.Button
     absent: gr.HTML
-    """What was found but cannot run here, each with the reason."""
+    """Matching models that cannot run here, each with the reason."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class OwnComponents:
     added: gr.State
     """Key of a model that was added and is not ticked yet, or ""."""
     search: SearchComponents | None
-    """None where OpenModelDB is not offered."""
+    """None if the search is not offered."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ class BroughtComponents:
 
 @dataclass(frozen=True)
 class ChoiceComponents:
-    """What to run on it."""
+    """The choice of methods."""
 
     test: gr.Checkbox
-    """Whether the photo is the reference: it is downscaled, and results are scored against it."""
+    """Whether the photo is the reference: it is downscaled first, and results are scored against it."""
     degradation: gr.Radio
     degradation_box: gr.Group
     preset: gr.Radio
@@ -77,7 +77,7 @@ class ChoiceComponents:
     methods: gr.CheckboxGroup
     more: gr.CheckboxGroup
     proposed: gr.State
-    """Holds the keys of the methods that the page ticked itself: as long as these are ticked, it may tick others."""
+    """Holds the keys of the methods that the page ticked itself; it may tick others while exactly these are ticked."""
     options: list[controls.Bound]
     caption: prompt_box.Box | None
     own: OwnComponents
@@ -86,50 +86,50 @@ class ChoiceComponents:
 
 @dataclass(frozen=True)
 class RunComponents:
-    """How large, starting and stopping."""
+    """The size of results; starting and stopping."""
 
     size: gr.Radio
     other_size: gr.Textbox
-    """Read where the chip says so."""
+    """Used only if the selected chip is that for another size."""
     start: gr.Button
     stop: gr.Button
     estimate: gr.HTML
     whole: gr.Button
-    """Compares on the whole photo, where a part is proposed; says what that takes."""
+    """Selects the whole photo instead of the part, and compares; its label shows the expected time."""
 
 
 @dataclass(frozen=True)
 class ResultComponents:
-    """What a comparison shows."""
+    """The results of a comparison, and their controls."""
 
     progress: gr.HTML
     viewer: gr.HTML
     advice: gr.HTML
-    """Which methods suit the photo; shown before they run."""
+    """The recommended methods for the photo, shown before a run."""
     keep_faces: gr.Checkbox
-    """Whether generative methods show less of their detail in faces; there where faces were found."""
+    """Whether generative methods show less of their detail in faces; visible only if faces were found."""
     table: gr.HTML
     chart: gr.HTML
     families: gr.HTML
     history: gr.HTML
-    """The last comparisons of this visit."""
+    """The latest comparisons of this visit."""
     downloads: dict[str, gr.DownloadButton]
     """By kind: "zip", "html", "json"."""
     link: gr.Button
-    """Makes a link to what is shown."""
+    """Creates a link to the displayed comparison."""
     unlink: gr.Button
-    """Deletes it."""
+    """Deletes the link."""
     link_note: gr.HTML
 
     def all(self) -> list[Block]:
-        """Return every one of them."""
+        """Return all of these components."""
         shown: list[Block] = [self.progress, self.viewer, self.table, self.chart, self.families]
         return [*shown, self.history, *self.downloads.values(), self.link, self.unlink, self.link_note]
 
 
 @dataclass(frozen=True)
 class CompareComponents:
-    """All of the tab."""
+    """All components of the tab, by group."""
 
     photo: PhotoComponents
     choice: ChoiceComponents
@@ -138,20 +138,20 @@ class CompareComponents:
     save: SaveMenu
 
     def selection(self) -> list[Component]:
-        """Return what decides which jobs run, and on how many pixels, in the order that handlers take it."""
+        """Return the inputs that determine the jobs and their number of pixels, in the handlers' order of arguments."""
         choice = self.choice
         return [choice.preset, choice.test, choice.methods, choice.more]
 
     def sizes(self) -> list[Component]:
-        """Return what decides how large results are, in the order that handlers take it."""
+        """Return the inputs that determine the size of results, in the handlers' order of arguments."""
         return [self.run.size, self.run.other_size]
 
     def estimate_inputs(self) -> list[Component]:
-        """Return what `Handlers.estimate` reads, in the order that it takes it."""
+        """Return the inputs of `Handlers.estimate`, in the order of its arguments."""
         return [self.photo.source, *self.selection(), *self.sizes()]
 
     def estimates(self) -> list[Block]:
-        """Return what `Handlers.estimate` writes."""
+        """Return the outputs of `Handlers.estimate`."""
         choice, run = self.choice, self.run
         return [
             choice.methods,
@@ -164,7 +164,7 @@ class CompareComponents:
         ]
 
     def run_inputs(self) -> set[Component]:
-        """Return all that a comparison reads."""
+        """Return all inputs of a comparison."""
         options = [bound.component for bound in self.choice.options]
         chosen = {self.choice.degradation, self.choice.brought.files, *options}
         return {*self.estimate_inputs(), self.results.keep_faces, *chosen}

@@ -1,4 +1,4 @@
-"""GAN and diffusion explained: a text, and the recorded steps of the run that is in the table."""
+"""The explanation of GANs and diffusion models: a text, and the recorded steps of the run that is in the table."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sr_demo.ui.html import inline_image
 from sr_demo.ui.languages import marked
 
 _SIDE = 110
-"""CSS pixels of each image."""
+"""Side of each image in CSS pixels."""
 
 _TEXT = (
     f'<h3>{marked("families_title")}</h3><div class="sr-families">'
@@ -28,7 +28,7 @@ _TEXT = (
 
 @dataclass(frozen=True)
 class OnePassResult:
-    """The result of a method that needs a single pass."""
+    """The result of a method that runs its network once."""
 
     title: str
     pixels: NDArray[Any]
@@ -37,16 +37,16 @@ class OnePassResult:
 
 @dataclass(frozen=True)
 class Explained:
-    """What the explanation shows."""
+    """The content of the explanation."""
 
     trajectory: Trajectory | None
-    """The recorded steps of a diffusion model."""
+    """The recorded steps of a diffusion model; None if none were recorded."""
     title: str
     """Title of that model."""
     one_pass: Sequence[OnePassResult]
-    """Results of the same size that needed a single pass."""
+    """Results of single-pass methods in the same size."""
     reference: Image | None
-    """(H, W, 3), the HR reference; None where it is not known."""
+    """(H, W, 3), the HR reference; None if unknown."""
     both: bool
     """Whether both families ran."""
 
@@ -56,8 +56,8 @@ class Explained:
 
         Args:
             results: All results, in order.
-            one_pass: Images of those by GANs.
-            reference: (H, W, 3), the HR reference; None where it is not known.
+            one_pass: Images of the GANs' results.
+            reference: (H, W, 3), the HR reference; None if unknown.
         """
         walks = [(step, result) for result in results for step in result.trajectory]
         ran = {result.job.approach.family for result in results}
@@ -70,7 +70,7 @@ class Explained:
 
 
 def explanation(explained: Explained) -> str:
-    """Return HTML: the text where both families ran, and the drawing where steps were recorded; else nothing."""
+    """Return HTML: the text if both families ran, and the drawing if steps were recorded; otherwise empty."""
     text = _TEXT if explained.both else ""
     drawing = _drawing(explained, explained.trajectory) if explained.trajectory else ""
     return f'{text}<div class="sr-words">{drawing}</div>' if drawing else text
@@ -106,7 +106,7 @@ def _drawing(explained: Explained, trajectory: Trajectory) -> str:
 
 
 def _forward(trajectory: Trajectory, clean: Image, name: str) -> str:
-    """The states of training, least noise first; `clean` is (side, side, 3)."""
+    """Return the figures of the forward process, least noise first; `clean` is (side, side, 3)."""
     states = zip(trajectory.forward(clean), reversed(trajectory.steps), strict=True)
     figures = [_figure(state, f"blended {step.shift:.0%}", f"noise {step.noise:.1%}") for state, step in states]
     return _figure(clean, name.capitalize(), "no noise") + "".join(figures)

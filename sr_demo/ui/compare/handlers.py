@@ -26,7 +26,7 @@ from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.updates import Updates
 
 _PATIENCE_SECONDS = 10.0
-"""Above this estimate a region is proposed first: people leave after ten seconds."""
+"""Longest estimate without a proposed region: visitors tend to leave after ten seconds."""
 
 
 class Handlers:
@@ -42,17 +42,17 @@ class Handlers:
         self, path: str | None, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
         chip: str = sizes.DEFAULT, other: str = "",
     ) -> Updates:  # fmt: skip
-        """Open an upload, show its preview, and propose a region where the whole would take long.
+        """Open an upload, show its preview, and propose a region if the whole photo would take long.
 
         Args:
             path: The upload.
-            before: The photo that is there, which stays when the upload cannot be read.
-            preset: As selected, like the rest.
+            before: The previous photo, which stays if the upload cannot be read.
+            preset: The selected preset.
             test: Whether the photo is the reference.
             methods: Keys of the ticked methods.
-            more: Likewise.
-            chip: The size, like what follows.
-            other: What the field for it says.
+            more: Keys of the ticked further checkpoints.
+            chip: The selected chip for the size of results.
+            other: Text of the field for another size.
         """
         photo = self._parts.photo
         if path is None:
@@ -79,11 +79,11 @@ class Handlers:
         }
 
     def _kept(self, before: Source | None, message: str) -> Updates:
-        """Say why an upload is refused, and show the photo that was there again."""
+        """Show why an upload was rejected, and the previous photo."""
         photo = self._parts.photo
         try:
             shown = self._redrawn(before)
-        except SRError:  # it was removed meanwhile
+        except SRError:  # the previous photo was deleted
             before, shown = None, self._redrawn(None)
         kept = {} if before else self.clear()
         return {**kept, **shown, photo.about: problem(message) + shown[photo.about]}
@@ -92,11 +92,11 @@ class Handlers:
         self, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str], chip: str, other: str,
         event: gr.EventData,
     ) -> Updates:  # fmt: skip
-        """Open the example that was clicked as if it had been uploaded."""
+        """Open the clicked example as if it had been uploaded."""
         return self.take(str(chosen_file(event)), before, preset, test, methods, more, chip, other)
 
     def clear(self) -> Updates:
-        """Forget the photo; its box is empty already."""
+        """Remove the photo; its box is empty already."""
         photo = self._parts.photo
         return {photo.source: None, photo.about: "", photo.region: gr.Radio(visible=False)}
 
@@ -135,18 +135,18 @@ class Handlers:
         }
 
     def _leading(self, preset: str) -> list[Job]:
-        """Return the job that stands for each approach in a preset."""
+        """Return the job that represents each approach in a preset."""
         estimates = self._context.runner.estimates
         return method_choices.leading(self._context.approaches, estimates, quick=preset == presets.FAST)
 
     def _restored(self, source: Source | None, before: Selection, size: Chosen) -> Source | None:
-        """Return the photo with the region it had before the preset; a new photo gets a proposed one."""
+        """Return the photo with its region from before the preset; for a new photo, with a proposed one."""
         if source is None or (before.source is not None and before.source.path == source.path):
             return before.source if source else None
         return self._with_proposed_region(source, before.test, [*before.methods, *before.more], size)
 
     def _with_proposed_region(self, source: Source, test: bool, keys: Sequence[str], size: Chosen) -> Source:
-        """Return the photo with a region where the whole image would take longer than people wait."""
+        """Return the photo with a region if the whole image would take longer than `_PATIENCE_SECONDS`."""
         if self._total_seconds(source, test, keys, size) <= _PATIENCE_SECONDS:
             return source
         sides = region_sides(source)
@@ -172,13 +172,13 @@ class Handlers:
         return self._redrawn(replace(source, region_side=side))
 
     def choose_whole(self, source: Source | None) -> Updates:
-        """Take the whole photo instead of the part."""
+        """Select the whole photo instead of the part."""
         parts, whole = self._parts, source and source.whole()
         region = {parts.photo.region: _region(whole)} if whole else {}
         return {**self._redrawn(whole), **region, parts.run.whole: gr.Button(visible=False)}
 
     def move_region(self, source: Source | None, event: gr.EventData) -> Updates:
-        """Move the region to the place that was clicked."""
+        """Move the region to the clicked position."""
         if source is None or source.region_side is None:
             return self._redrawn(source)
         x, y = point(event)
@@ -197,7 +197,7 @@ class Handlers:
         self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
         request: gr.Request | None = None, chip: str = sizes.DEFAULT, other: str = "",
     ) -> Updates:  # fmt: skip
-        """Label the methods with the time each takes for this photo and size, and show the sum."""
+        """Label the methods with their time estimates for this photo and size, and show the sum of the ticked ones."""
         choice, run = self._parts.choice, self._parts.run
         own = self._context.models.jobs(session_of(request))
         first_jobs = [*self._default_jobs, *own]
@@ -237,7 +237,7 @@ class Handlers:
     def _times(
         self, source: Source, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
     ) -> str:
-        """Return as HTML what Compare takes: on the part, and on the whole photo after it."""
+        """Return HTML: the time estimate of a comparison, and that of upscaling the whole photo after its part."""
         total = formatting.seconds(self._total_seconds(source, test, keys, size, preset, own))
         job = None
         if not test and preset != presets.FAMILIES:
@@ -251,7 +251,7 @@ class Handlers:
     def _whole_button(
         self, source: Source | None, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
     ) -> gr.Button:
-        """Return the button that compares on the whole photo, with what that takes; hidden where a part is all of it."""
+        """Return the button that compares on the whole photo, with its time estimate; hidden if no part is selected."""
         if source is None or not source.is_part() or preset == presets.FAMILIES:
             return gr.Button(visible=False)
         total = self._total_seconds(source.whole(), test, keys, size, preset, own)

@@ -1,4 +1,4 @@
-"""The row of the last comparisons under the viewer, and the events of it and of shared links."""
+"""The row of the latest comparisons under the viewer, and handlers of its events and of those of shared links."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ element.addEventListener("click", (event) => {
 });
 """
 _SIDE = 40
-"""CSS pixels of a thumbnail."""
+"""Largest side of a thumbnail in CSS pixels."""
 _NAMED = 2
-"""Methods that a button names; the others are counted."""
+"""Number of methods that a button names; the others are counted."""
 
 
 class HistoryHandlers:
-    """Keeps finished comparisons, and brings them back. Stateless apart from what it is made of."""
+    """Handlers that store finished comparisons and show them again. They hold no state of their own."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context = context
         self._results, self._save = components.results, components.save
 
     def finished(self, session: str, view: View, value: dict[str, Any]) -> Updates:
-        """Keep a comparison that has ended, and offer what can be done with it.
+        """Store a comparison that has ended, and show its controls.
 
         Args:
-            session: The visitor's.
-            view: What the page shows of it.
-            value: The viewer's.
+            session: Session of the visitor.
+            view: View of the comparison.
+            value: Value of the viewer.
 
         Returns:
-            Updates of the row, of the downloads and of the link.
+            Updates of the row, the downloads and the link.
         """
         if view.comparison is None:
             return self.row(session, shows_one=False)
@@ -94,7 +94,7 @@ class HistoryHandlers:
         }
 
     def link(self, request: gr.Request) -> Updates:
-        """Make a link to the comparison that is shown."""
+        """Create a link to the displayed comparison."""
         results, session = self._results, session_of(request)
         try:
             run = self._context.histories.shown(session)
@@ -108,7 +108,7 @@ class HistoryHandlers:
         return self._linked(session)
 
     def unlink(self, request: gr.Request) -> Updates:
-        """Delete the link to the comparison that is shown."""
+        """Delete the link to the displayed comparison."""
         session = session_of(request)
         run = self._context.histories.shown(session)
         if run is not None:
@@ -119,7 +119,7 @@ class HistoryHandlers:
         }
 
     def _linked(self, session: str) -> Updates:
-        """Return the updates for the comparison that is shown: its link, or the button that makes one."""
+        """Return the updates for the displayed comparison: its link, or the button that creates one."""
         results, run = self._results, self._context.histories.shown(session)
         link = run and self._context.links.of(session, run.id)
         return {
@@ -129,7 +129,7 @@ class HistoryHandlers:
         }
 
     def downloads(self, session: str, files: dict[str, str]) -> Updates:
-        """Return the updates of what can be done with a comparison, whose `files` are given by their kind."""
+        """Return the updates of the download buttons, for `files` by kind, and of the link."""
         results, updates = self._results, {}
         for kind, button in results.downloads.items():
             label = _share_label(files["html"]) if kind == "html" else button.label
@@ -138,7 +138,7 @@ class HistoryHandlers:
 
 
 def _title(view: View) -> str:
-    """Return the photo and the methods of a comparison, in one line."""
+    """Return one line that names the photo and the methods of a comparison."""
     methods = [result.job.title for result in view.results]
     more = len(methods) - _NAMED
     named = ", ".join(methods[:_NAMED])

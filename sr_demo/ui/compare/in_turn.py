@@ -1,4 +1,4 @@
-"""Several jobs on one image, each in a turn of its own, so that a long comparison does not hold up short ones."""
+"""Running several jobs on one image, each in a turn of its own, so that a long comparison does not delay short ones."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from sr_demo.ui.background_work import Finished, working
 from sr_demo.ui.callers import Caller
 
 MOST_JOBS = 40
-"""Most names in one request."""
+"""Largest number of jobs in one request."""
 _KEPT_PIXELS = 1_000_000
-"""A larger input is released while other visitors have their turns, and loaded again."""
+"""Largest number of pixels of images that stay in memory during other visitors' turns; larger ones are loaded again."""
 
 
 class Inputs:
-    """The LR input of a comparison and the HR reference, where there is one; loaded in the first turn."""
+    """The LR input of a comparison and its HR reference, if any; loaded in the first turn."""
 
     def __init__(self, load: Callable[[], tuple[ImageData, Image | None]]) -> None:
-        """Take a function that returns input and reference; it may be called several times."""
+        """Store `load`, which returns input and reference, and which may be called several times."""
         self._load = load
         self._loaded: tuple[ImageData, Image | None] | None = None
         self.shared = SharedWork()
-        """Of the jobs on this input."""
+        """Intermediate results that the jobs on this input share."""
 
     def get(self) -> tuple[ImageData, Image | None]:
-        """Return input and reference. Call it in a turn only: loading takes memory. Raises what `load` raises."""
+        """Return input and reference. Call this during a turn only: loading takes memory. Raises what `load` raises."""
         if self._loaded is None:
             self._loaded = self._load()
         return self._loaded
 
     def rest(self) -> None:
-        """Release them if they are large, while the caller waits for a turn."""
+        """Release the images if they are large, since the caller waits for a turn."""
         if self._loaded is not None:
             images = [image for image in (self._loaded[0].rgb, self._loaded[1]) if image is not None]
             if sum(image.shape[0] * image.shape[1] for image in images) > _KEPT_PIXELS:
@@ -45,16 +45,16 @@ class Inputs:
 def compared(
     runner: Runner, caller: Caller, jobs: Sequence[Job], seconds: Callable[[Job], float], inputs: Inputs
 ) -> Iterator[RunEvent]:
-    """Run jobs like `Runner.compare`; each waits for its files first, then for its turn.
+    """Run jobs as `Runner.compare` does; each waits for its files first, then for its turn.
 
-    A turn lasts until the consumer requests the event after the outcome, so that what it does with a result is part of it.
+    A turn lasts until the consumer requests the event after the outcome, so that it includes the processing of the result.
 
     Args:
         runner: Runs the jobs.
-        caller: Whose turns are used.
-        jobs: What to run, in order.
-        seconds: Expected seconds of a job.
-        inputs: What the jobs are run on.
+        caller: The caller who takes the turns.
+        jobs: Jobs to run, in order.
+        seconds: Returns the expected seconds of a job.
+        inputs: The LR image to run the jobs on, and the reference.
     """
     for job in jobs:
         yield Started(job)

@@ -43,7 +43,7 @@ _BACK_TO_VIEWER = """() => {
   if (viewer && viewer.getBoundingClientRect().top < 0) viewer.scrollIntoView({ behavior: "smooth", block: "start" });
   return [];
 }"""
-"""Scrolls to the results that were brought back where their upper part is out of sight."""
+"""Script that scrolls to the results of a comparison shown again, if their upper part is out of sight."""
 _OWN_RULE = f'<p class="sr-fine">{marked("own_model_rule")}</p>'
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
 _SHARE_LINK = with_texts((Path(__file__).parent / "share_link.js").read_text(encoding="utf-8"))
@@ -142,7 +142,7 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
 
 
 def _more_methods(context: Context, jobs: list[Job]) -> tuple[gr.CheckboxGroup, controls.Bound]:
-    """The methods that are not ticked at first, and the agreement to large downloads."""
+    """Lay out the methods that are not ticked at first, and the agreement to large downloads."""
     with gr.Accordion(text("more_methods_box"), open=False, visible=bool(jobs)):
         more = gr.CheckboxGroup(
             labels(context, jobs, (256, 256)), value=[], show_label=False, elem_id="more-methods",
@@ -152,7 +152,7 @@ def _more_methods(context: Context, jobs: list[Job]) -> tuple[gr.CheckboxGroup, 
 
 
 def _own_model(context: Context) -> OwnComponents:
-    """The box that opens a model file of the visitor, or fetches one of the community."""
+    """Lay out the box that opens a model file of the visitor, or downloads a community model."""
     with gr.Accordion(text("own_model"), open=False, elem_id="own-model"):
         file = model_input(
             label=text("own_model_file"), file_types=list(SUFFIXES), elem_id="own-model-file", height=120,
@@ -168,14 +168,14 @@ def _own_model(context: Context) -> OwnComponents:
 
 
 def _brought() -> BroughtComponents:
-    """The box for results of other tools."""
+    """Lay out the box for results of other tools."""
     with gr.Accordion(text("brought_box"), open=False, elem_id="brought"):
         files = files_input(label=text("brought_files"), elem_id="brought-files", height=120)
         return BroughtComponents(files, gr.HTML(RULE, elem_id="brought-status"))
 
 
 def _absent_methods(context: Context) -> None:
-    """The methods that this computer cannot run, each with the reason."""
+    """Lay out the methods that this computer cannot run, each with the reason."""
     absent = method_choices.absent(context.approaches)
     with gr.Accordion(text("absent_box"), open=False, visible=bool(absent), elem_id="absent"):
         gr.CheckboxGroup(
@@ -218,7 +218,7 @@ def _results(
 
 
 def precision_choice() -> controls.Bound:
-    """Return the choice of number format that networks compute in, as `--precision` on the command line."""
+    """Return the choice of the number format of networks, like `--precision` on the command line."""
     choices = [(text("precision_auto"), "auto"), (text("precision_fp32"), "fp32"), (text("precision_bf16"), "bf16")]
     info = "precision_help"
     if openvino_backend.available():
@@ -231,7 +231,7 @@ def precision_choice() -> controls.Bound:
 
 
 def _agreement(context: Context) -> controls.Bound:
-    """Return the box that allows large downloads, with their sizes; hidden where there are none."""
+    """Return the box that allows large downloads, with their sizes; hidden if there are none."""
     sizes = method_choices.downloads(context.approaches)
     box = gr.Checkbox(
         False, label=f"{text('download_missing')} {sizes}", visible=bool(sizes), elem_id="agree-to-download",
@@ -277,7 +277,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
         event.then(suited.show, photo.source, advised, **quiet)
     ticks: list[Any] = [choice.methods, choice.more]
     proposed: list[Any] = [photo.source, choice.test, *ticks, choice.proposed]
-    # In two steps, since looking at the photo takes a while: the ticks are read after it, with what was clicked meanwhile.
+    # In two steps, since analysing the photo takes a while: the second reads the ticks as they are after that.
     looked_at = uploaded.then(suited.show, photo.source, advised, **quiet)
     estimate_after(looked_at.then(suited.propose, proposed, [*ticks, choice.proposed], **quiet))
     for component in (choice.preset, choice.test, choice.methods, choice.more):
@@ -290,9 +290,9 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     preset_reads: list[Any] = [*selected, choice.before_preset, *components.sizes()]
     chosen = choice.preset.input(handlers.choose_preset, preset_reads, preset_writes, **quiet)
     estimate_after(chosen)
-    # One event for all, so that the answer to an earlier choice cannot arrive after that to a later one.
+    # One event for all, so that the response to an earlier choice cannot arrive after that to a later one.
     changed = [component.input for component in (choice.test, choice.methods, choice.more, run.size)]
-    changed.append(run.other_size.change)  # `input` misses what is pasted
+    changed.append(run.other_size.change)  # `input` is not triggered by pasting
     gr.on(changed, handlers.estimate, sized, estimates, trigger_mode="always_last", **quiet)
     whole = run.whole.click(handlers.choose_whole, [photo.source], [*redrawn, photo.region, run.whole], **quiet)
     run.whole.click(None, None, None, js=scroll_to("viewer"), **quiet)
@@ -304,7 +304,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
 
 
 def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHandlers) -> None:
-    """Connect the box of the visitor's own models; the methods are labelled anew after each of its events."""
+    """Connect the box of the visitor's own models; each of its events updates the labels of the methods."""
     choice, run, parts = components.choice, components.run, components.choice.own
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     sized: list[Any] = components.estimate_inputs()
@@ -321,7 +321,7 @@ def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHand
 
 
 def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -> None:
-    """Connect the row of the last comparisons, and the link to the one that is shown."""
+    """Connect the row of the latest comparisons, and the link to the displayed one."""
     results = components.results
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     brought_back: list[Any] = [*results.all(), components.save.box]
@@ -333,7 +333,7 @@ def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -
 
 
 def _connect_brought(components: CompareComponents, handlers: BroughtHandlers) -> None:
-    """Connect the box for results of other tools, which belong to one photo: another photo empties it."""
+    """Connect the box for results of other tools; a new photo empties it, since the results belong to one photo."""
     photo, parts = components.photo, components.choice.brought
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     parts.files.change(handlers.describe, parts.files, parts.status, **quiet)

@@ -1,8 +1,9 @@
-"""Where a finished comparison may show less detail than its slider says: a mask that a visitor paints, and kept faces.
+"""Areas with less detail than the slider selects: a mask that the visitor paints, and faces.
 
-The browser sends the mask as a PNG file inside a `data:` address, white where nothing may be invented; in the folder of the
-comparison it becomes `mask-1a2b3c4d.png`, and limits of faces `faces.png`, brighter where more is allowed. The viewer mixes
-by both (`viewer/mask.js`), and what is saved follows the same rule: see `inference/faithful.py`.
+The browser sends the mask as a PNG file in a `data:` URL, white where no detail may be invented. It is written into the
+comparison's folder as `mask-1a2b3c4d.png`; the limits in faces are written as `faces.png`, brighter where more detail is
+allowed. The viewer mixes images by both (`viewer/mask.js`), and saved files follow the same rule: see
+`inference/faithful.py`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from sr_demo.system.storage import write_atomically
 from sr_demo.ui.compare.view import gray_image
 
 SIDE = 512
-"""Longer side of a mask in pixels, as `viewer/mask.js` makes it."""
+"""Longer side of a mask from `viewer/mask.js`, in pixels."""
 _START = "data:image/png;base64,"
 _LIMITS = Limits(max_bytes=2**20, max_pixels=SIDE**2, max_side=SIDE)
 _REFUSED = "The mask could not be read. Paint it again."
@@ -37,29 +38,29 @@ _MARK = "_masked-"
 
 
 class Mask(NamedTuple):
-    """A mask as the browser sent it."""
+    """A mask that the browser has sent."""
 
     content: bytes
-    """A PNG file; checked when it is read."""
+    """Content of a PNG file, which is checked when it is read."""
 
     @property
     def digest(self) -> str:
-        """A short name, equal for equal masks: what was made with another mask has another address."""
+        """A short hash of the mask, so that results with another mask have another address."""
         return hashlib.sha256(self.content).hexdigest()[:8]
 
     @property
     def ending(self) -> str:
-        """What the names of results with this mask end in."""
+        """The ending of the names of results with this mask."""
         return f"{_MARK}{self.digest}"
 
     @property
     def name(self) -> str:
-        """Of its file in the folder of a comparison."""
+        """Name of the mask's file in the folder of a comparison."""
         return f"{_NAME}{self.digest}.png"
 
 
 def mask_of(sent: object) -> Mask | None:
-    """Return the mask that a browser has sent as a `data:` address; None where nothing is painted. Raises BadInput."""
+    """Return the mask that a browser has sent as a `data:` URL; None if nothing is painted. Raises BadInput."""
     if sent is None or sent == "":
         return None
     try:
@@ -71,7 +72,7 @@ def mask_of(sent: object) -> Mask | None:
 
 
 def written(mask: Mask, folder: Path) -> Path:
-    """Write a mask into the folder of a comparison, as our own PNG file. Raises BadInput where it is none."""
+    """Decode a mask, write it as a PNG file into the folder of a comparison, and return the path. Raises BadInput."""
     path = folder / mask.name
     if not path.is_file():
         received = folder / f"{_NAME}received.png"
@@ -88,7 +89,7 @@ def written(mask: Mask, folder: Path) -> Path:
 
 
 def forget_others(mask: Mask | None, folder: Path) -> None:
-    """Remove what was made with other masks: each stroke of the brush makes a mask."""
+    """Remove files that belong to other masks: each stroke of the brush creates a new mask."""
     for path in (*folder.glob(f"*{_MARK}*"), *folder.glob(f"{_NAME}*.png")):
         if mask is None or mask.digest not in path.name:
             with suppress(OSError):
@@ -96,18 +97,18 @@ def forget_others(mask: Mask | None, folder: Path) -> None:
 
 
 def allowed_in(path: Path) -> NDArray[np.float32]:
-    """Return the most detail that a mask from `written` allows at each place, (h, w) in [0, 1]."""
+    """Return the largest detail that a mask from `written` allows at each pixel, (h, w) in [0, 1]."""
     return allowed_by(read(path, _LIMITS).rgb)
 
 
 def faces_of(result: Result, lr: Image) -> NDArray[np.float32] | None:
-    """Return the detail that a result shows at each place of its input, (h, w), where faces were kept; None without any."""
+    """Return the largest detail at each pixel of a result's LR input, (h, w); None if the result has no limits in faces."""
     kept = kept_faces(result.job, lr, SharedWork()) if result.kept_faces else None
     return None if kept is None else kept.allowed
 
 
 def write_faces(allowed: NDArray[np.float32], folder: Path) -> Path:
-    """Write the limits of faces as the viewer reads them, at most `SIDE` pixels wide and high."""
+    """Write the limits in faces as an image for the viewer, at most `SIDE` pixels wide and high; return its path."""
     path = folder / "faces.png"
     if not path.is_file():
         height, width = allowed.shape

@@ -1,4 +1,4 @@
-"""Event handlers of "Your own model": a file is opened for its visitor, and removed."""
+"""Event handlers of "Your own model": opening a model file for its visitor, and removing it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
 
 TRIAL_SECONDS = 15.0
-"""Expected duration of a trial."""
+"""Expected duration of a trial run of a model."""
 NO_FILE = "Drop a model file first."
 
 
 class OwnHandlers:
-    """Stateless apart from what it is made of."""
+    """Handlers of the box for the visitor's models. They hold no state of their own."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context, self._parts = context, components

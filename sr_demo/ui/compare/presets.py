@@ -1,7 +1,7 @@
-"""Presets of the Compare tab: which methods run, and how large an image they are given.
+"""Presets of the Compare tab: the methods to run, and the size of their input.
 
-Most only tick methods. Generative adversarial networks against diffusion also sets the size of the image, and its methods
-follow from the families of the approaches.
+Most presets only tick methods. The preset for GANs against diffusion (`FAMILIES`) also sets the size of the image, and its
+methods are determined by the families of the approaches.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from sr_demo.ui.languages import text
 from sr_demo.ui.source import Source
 
 OWN, FAMILIES, FAST, MEASURE, OLD = "own", "families", "fast", "measure", "old"
-"""Values of the choice; with `OWN` the visitor's own ticks hold."""
+"""Values of the choice; `OWN` stands for the methods that the visitor has ticked."""
 _QUICK = ("bicubic", "lanczos", "espcn", "edsr", "real-esrgan")
 _FOR_OLD_PHOTOS = ("bicubic", "real-esrgan", "srgan")
 _FAITHFUL = ("baseline", "convolutional", "attention")
 GENERATIVE = ("adversarial", "diffusion")
 SCALE = 4
 BELOW = 250
-"""The preset is about inputs with sides below this many pixels."""
+"""`FAMILIES` compares on inputs with sides below this number of pixels."""
 MAX_SIDE = 248
-"""What larger images are downscaled to: the largest multiple of 8 below, whose fourfold divides evenly too."""
+"""Side in pixels that larger images are downscaled to: the largest multiple of 8 below `BELOW`."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What was selected before a preset, to be restored after it."""
+    """The visitor's selection before a preset, which is restored after it."""
 
     test: bool
     methods: list[str]
     more: list[str]
     source: Source | None
-    """With the region of that time."""
+    """The photo with the region that was selected then."""
 
 
 def choices(jobs: Sequence[Job]) -> list[tuple[str, str]]:
-    """Return the choices (label, value) that these methods allow: no preset first, then those with two methods or more.
+    """Return the choices (label, value) for these methods: no preset, then presets that tick at least two methods.
 
     Args:
-        jobs: One for each approach, like everywhere here (see `method_choices.leading`).
+        jobs: One job for each approach, as everywhere in this module (see `method_choices.leading`).
     """
     named = [(text(f"preset_{value}"), value) for value in (FAST, MEASURE, OLD, FAMILIES)]
     both = {job.approach.family for job in families(jobs)} == set(GENERATIVE)
@@ -56,7 +56,7 @@ def families(jobs: Sequence[Job]) -> list[Job]:
 
 
 def ticked(jobs: Sequence[Job], preset: str) -> list[str]:
-    """Return the keys that a preset ticks, of those that can run at once: a download remains the visitor's choice."""
+    """Return the keys that a preset ticks: only checkpoints that are stored, since visitors decide on downloads."""
     chosen = {
         FAMILIES: families(jobs),
         FAST: [job for job in jobs if job.approach.id in _QUICK],
@@ -69,19 +69,19 @@ def ticked(jobs: Sequence[Job], preset: str) -> list[str]:
 
 
 def tests(source: Source | None) -> bool:
-    """Return whether the preset tests: wherever the image is large enough to be the reference."""
+    """Return whether `FAMILIES` scores results against the photo: True if that is large enough as reference, or unknown."""
     return source is None or max(source.width, source.height) >= BELOW
 
 
 def max_side(preset: str, test: bool, factor: float = SCALE) -> int | None:
-    """Return the longest side in pixels of the image that is used; None without a preset."""
+    """Return the largest side in pixels of the image to use, before `test` downscales it; None for no limit."""
     if preset != FAMILIES:
         return None
     return MAX_SIDE * int(factor) if test else MAX_SIDE
 
 
 def lr_size(source: Source, preset: str, test: bool, factor: float = SCALE) -> tuple[int, int]:
-    """Return (height, width) of what the methods are given; tests divide by `factor`, which is a whole number then."""
+    """Return (height, width) of the methods' input. With `test`, the image is downscaled by `factor`, a whole number."""
     height, width = source.size_within(max_side(preset, test, factor))
     return (max(height // int(factor), 1), max(width // int(factor), 1)) if test else (height, width)
 
@@ -89,14 +89,14 @@ def lr_size(source: Source, preset: str, test: bool, factor: float = SCALE) -> t
 def note(
     preset: str, test: bool, source: Source | None, jobs: Sequence[Job], keys: Sequence[str], factor: float = SCALE
 ) -> str:
-    """Return in sentences what the preset does.
+    """Return sentences that describe the preset `FAMILIES`; empty for the other presets.
 
     Args:
-        preset: Value of the choice; the result is empty for `OWN`.
+        preset: Value of the choice.
         test: Whether the photo is the reference.
-        source: The image, if there is one.
-        jobs: One for each approach.
-        keys: Keys of the ticked ones.
+        source: The photo, or None.
+        jobs: One job for each approach.
+        keys: Keys of the ticked methods.
         factor: Scale factor of the results.
     """
     if preset != FAMILIES:

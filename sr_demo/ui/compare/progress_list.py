@@ -1,4 +1,4 @@
-"""The state of each method while a comparison runs, shown in the viewer in place of its image."""
+"""The state of each method during a comparison, which the viewer shows in place of its image."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Star
 from sr_demo.reports import formatting
 
 _LEAST_LEFT = 0.5
-"""Seconds that are worth saying: less has passed before it is read."""
+"""Smallest number of remaining seconds that is shown."""
 
 
 @dataclass
 class Line:
-    """State of one job."""
+    """The state of one job."""
 
     job: Job
     text: str = "waiting"
-    """What is shown until there is an image, or why there is none."""
+    """The state as text, or the error message if the job has failed."""
     fraction: float = 0.0
-    """How much of it is done, 0..1."""
+    """Finished share of the job, 0..1."""
     ended: bool = False
     failed: bool = False
 
     def update(self, event: RunEvent) -> None:
-        """Follow an event of the job."""
+        """Update the state by an event of the job."""
         match event:
             case Started():
                 self.text = "starting"
@@ -46,15 +46,15 @@ class Line:
 
 @dataclass
 class ProgressList:
-    """All lines of one comparison, by the key of their job."""
+    """All lines of one comparison, by job key."""
 
     lines: dict[str, Line] = field(default_factory=dict)
     whole: Line | None = None
-    """Of the job that enlarges the whole photo after all of them, where they were given a part of it."""
+    """Line of the job that upscales the whole photo after the jobs on a part of it."""
 
     @staticmethod
     def of(jobs: Sequence[Job], whole: Job | None = None) -> ProgressList:
-        """Return a list in which all jobs wait, and after them `whole`."""
+        """Return a list in which all of `jobs`, and `whole` after them, wait."""
         return ProgressList({job.key: Line(job) for job in jobs}, whole and Line(whole))
 
     def update(self, event: RunEvent) -> None:
@@ -62,13 +62,13 @@ class ProgressList:
         self.lines[event.job.key].update(event)
 
     def give_up(self) -> None:
-        """End all that has not ended."""
+        """Mark all jobs that have not ended as not run."""
         for line in (*self.lines.values(), *([self.whole] if self.whole else [])):
             if not line.ended:
                 line.text, line.fraction, line.ended = "not run", 0.0, True
 
     def summary(self) -> str:
-        """Return how many methods have ended, for screen readers and for those who look elsewhere."""
+        """Return a sentence on the overall progress, which screen readers announce too; empty at the end."""
         ended = sum(line.ended for line in self.lines.values())
         if ended < len(self.lines):
             return f"{ended} of {len(self.lines)} methods have ended"

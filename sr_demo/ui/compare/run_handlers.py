@@ -1,4 +1,4 @@
-"""Event handlers of the Compare tab around a run: start, progress, results, stop."""
+"""Event handlers of the Compare tab for a run: start, progress, results, stop."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ RUNS = "compare"
 
 
 class RunHandlers:
-    """Runs comparisons and writes their results. Stateless apart from what it is made of."""
+    """Handlers that run comparisons and show their results. They hold no state of their own."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
         self._context = context
@@ -54,9 +54,9 @@ class RunHandlers:
         self._jobs = [*default_jobs, *more_jobs]
 
     def run(self, values: dict[Any, Any], request: gr.Request) -> Iterator[Updates]:
-        """Run the comparison and stream what the page shows; `values` are those of `CompareComponents.run_inputs`.
+        """Run the comparison and yield updates of the page; `values` are those of `CompareComponents.run_inputs`.
 
-        Another run of the visitor ends it, and what the page shows is of that one from then on.
+        If the visitor starts another run, this one is stopped and yields no more updates.
         """
         session = session_of(request)
         yield from self._context.stops.newest(_run(session), lambda stop: self._updates(values, session, stop))
@@ -84,9 +84,10 @@ class RunHandlers:
         return self._advice.measured(source, run.comparison.results) or gr.skip()
 
     def task(self, values: Mapping[Any, Any], session: str = "") -> Task:
-        """Return the comparison that the components ask for, among them the models of the visitor with this session.
+        """Return the comparison that the components select; `session` identifies the visitor's own models.
 
-        Raises BadInput where something is missing.
+        Raises:
+            BadInput: There is no photo, no method is ticked, or the size or an option is invalid.
         """
         choice = self._parts.choice
         source: Source | None = values[self._parts.photo.source]
@@ -130,13 +131,13 @@ class RunHandlers:
         if not test and preset != presets.FAMILIES and (first := whole_photo.job_for(self._context, jobs, source)):
             whole = self._whole(first, source)
         expected = partial(seconds, self._context, size=lr_size, opacity=source.opacity)
-        # Of two checkpoints that were ticked, both may have given their place to the one that suits the size.
+        # `sized` may have replaced two ticked checkpoints by the same one, which suits the size.
         different = list({job.key: job for job in jobs}.values())
         brought = brought_of(self._context, values[choice.brought.files], source)
         return Task(load, different, test, realistic, expected, Size(*lr_size), _scene(source), brought, whole)
 
     def _whole(self, job: Job, source: Source) -> Whole:
-        """Return the whole of a photo, to be enlarged by `job` after the part."""
+        """Return the whole photo, which `job` will upscale after the part."""
         context, box = self._context, source.box()
         size = Size(source.height, source.width)
         part = Part(
@@ -156,7 +157,7 @@ class RunHandlers:
         return {self._parts.run.estimate: fine_print("Stopping after the current tile. Finished results stay.")}
 
     def _running(self, view: View, session: str) -> Updates:
-        """While it runs, table and chart are sent only where they changed."""
+        """Return the updates during the run; table and chart are included only after they have changed."""
         results = self._parts.results
         changed = {**self._numbers(view), **self._history.row(session, running=True)} if view.is_fresh() else {}
         changed |= {
@@ -168,13 +169,13 @@ class RunHandlers:
         return {**self._images(view), **changed, **hidden, **self._buttons(running=True, can_stop=True)}
 
     def _finished(self, view: View, session: str) -> Updates:
-        """Everything once more, so that nothing is missing whatever happened on the way, and the downloads."""
+        """Return the updates after the run: all components again, in case an update was lost, and the downloads."""
         images = self._images(view)
         kept = self._history.finished(session, view, images[self._parts.results.viewer])
         return {**images, **self._numbers(view), **kept, **self._ended(session)}
 
     def _failed(self, message: str, view: View | None, session: str) -> Updates:
-        """Why the comparison as a whole ended; what is finished stays, and nothing goes on waiting."""
+        """Return the updates after the whole comparison has failed: the error, and the finished results."""
         images: Updates = {}
         if view is not None:
             view.progress.give_up()
@@ -220,5 +221,5 @@ def _run(session: str) -> str:
 
 
 def _scene(source: Source) -> str:
-    """Return a name for the photo and its region, equal for equal ones."""
+    """Return a hash that identifies the photo and its region."""
     return hashlib.sha256(f"{source.path} {source.box()}".encode()).hexdigest()[:16]

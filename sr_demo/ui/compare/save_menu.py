@@ -1,4 +1,4 @@
-"""The Save menu: a result in another format, with its size beside the quality, and all results in a zip."""
+"""The Save menu: saving a result in another format, with the file size beside the quality, or all results as a zip."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sr_demo.ui.visitor_work import VisitorWork
 
 _ADDRESS = "gradio_api/file="
 _SECONDS_PER_ZIP = 20.0
-"""Expected duration."""
+"""Expected duration of packing a zip."""
 _SHOW = """() => {
   setTimeout(() => document.getElementById("save-menu")?.scrollIntoView({ behavior: "smooth", block: "nearest" }), 100);
   return [];
@@ -47,18 +47,18 @@ class SaveMenu:
     quality: gr.Slider
     private: gr.Checkbox
     about: gr.HTML
-    """Size of the file, and what it keeps."""
+    """Size of the file, and the metadata that it contains."""
     file: gr.DownloadButton
     pack: gr.Button
     packed: gr.DownloadButton
     close: gr.Button
 
     def choices(self) -> list[Any]:
-        """Return what decides how a file is written, in the order that handlers take it."""
+        """Return the inputs for writing a file, in the handlers' order of arguments."""
         return [self.result, self.format, self.bits, self.quality, self.private]
 
     def all(self) -> list[Any]:
-        """Return all that handlers write."""
+        """Return all outputs of the handlers."""
         return [self.box, self.title, *self.choices(), self.about, self.file, self.pack, self.packed]
 
 
@@ -110,13 +110,13 @@ def connect(context: Context, menu: SaveMenu, viewer: gr.HTML) -> None:
 
 
 class SaveHandlers:
-    """Reads and writes the menu's components. Stateless apart from what it is made of."""
+    """Handlers that read and write the menu's components. They hold no state of their own."""
 
     def __init__(self, saving: Saving, context: Context, menu: SaveMenu) -> None:
         self._saving, self._context, self._menu = saving, context, menu
 
     def open(self, event: gr.EventData) -> Updates:
-        """Open the menu for the image whose button was pressed, in the format of the photo it was made from."""
+        """Open the menu for the image whose button was pressed, with the format of the uploaded photo selected."""
         menu = self._menu
         url, label = (str(getattr(event, name, "")) for name in ("url", "label"))
         shown = {menu.box: gr.Column(visible=True), menu.packed: gr.DownloadButton(visible=False)}
@@ -148,7 +148,7 @@ class SaveHandlers:
         }
 
     def prepare(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Updates:
-        """Encode the file, and show its size and what it keeps."""
+        """Encode the file, and show its size and the metadata that it contains."""
         menu = self._menu
         if result is None:
             return {menu.file: gr.DownloadButton(interactive=False)}

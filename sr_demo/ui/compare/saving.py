@@ -1,4 +1,4 @@
-"""Results in the format that a visitor chooses, encoded from the PNG files that a comparison has written."""
+"""Encoding of results in the format that a visitor selects, from the PNG files that a comparison has written."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.uploads import UploadCache
 
 _LIMITS = Limits(max_bytes=2**34, max_pixels=2 * 10**9, max_side=2**20, max_unpacked=2**36)
-"""Limits for reading our own PNG files."""
+"""Limits for reading PNG files that this program wrote."""
 _MOST_PIXELS = 100_000_000
 _MOST_WHOLE = 20_000_000
-"""Largest result that is encoded as WebP or AVIF, pixels: that takes about ten seconds on two cores."""
+"""Largest number of pixels that is encoded as WebP or AVIF: that takes about ten seconds on two cores."""
 _PATIENCE = 60.0
-"""Seconds that a visitor waits for other visitors' files."""
+"""Longest wait for the encoding of other visitors' files, in seconds."""
 
 
 class Saved(NamedTuple):
@@ -37,48 +37,48 @@ class Saved(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Its size."""
+        """Size of the file in bytes."""
         return self.path.stat().st_size
 
 
 class Saving:
-    """Encodes results one at a time: that takes seconds, beside whatever is being computed. Thread-safe."""
+    """Encodes results, one at a time, since encoding takes seconds while other work is computed. Thread-safe."""
 
     def __init__(self, store: Store, uploads: UploadCache, limits: Limits) -> None:
         self._store, self._uploads, self._limits = store, uploads, limits
         self._encoding = Lock()
 
     def result(self, path: str) -> Path:
-        """Return the PNG file of a result at an address that a browser has sent. Raises BadInput on any other file."""
+        """Return the PNG file of a result for a path that a browser has sent. Raises BadInput for any other file."""
         try:
             found = Path(path).resolve()
             if found.suffix == ".png" and found.parent.parent == self._store.folder.resolve() and found.is_file():
                 return found
-        except (OSError, ValueError, RuntimeError):  # too long, with a NUL, a loop of links
+        except (OSError, ValueError, RuntimeError):  # path too long, with a NUL character, or a loop of links
             pass
         raise BadInput(GONE)
 
     def kind(self, result: Path) -> Kind | None:
-        """Return the kind of file that a result was made from; None where that is gone."""
+        """Return the kind of the uploaded file that a result was made from; None if it was deleted."""
         upload = self._uploads.original(result.parent)
         return None if upload is None else kind_of(upload)
 
     def private(self, result: Path) -> tuple[str, ...]:
-        """Return the kinds of metadata of the upload, in words, that are removed by default."""
+        """Return descriptions of the upload's metadata that are removed by default."""
         return carried(self._metadata(result) or Metadata(), "public")[1]
 
     def encode(self, result: Path, output: Output, folder: Path | None = None) -> Saved:
         """Write a result in another format.
 
         Args:
-            result: from `result`.
-            output: how.
-            folder: where; None for a new one.
+            result: PNG file from `result`.
+            output: Format and its settings.
+            folder: Folder to write to; None for a new one.
 
         Raises:
-            BadInput: it is too large for the format here.
-            Busy: others are being encoded.
-            StorageError: the disk refuses.
+            BadInput: The image is too large for this format here.
+            Busy: Other files were still being encoded after `_PATIENCE` seconds.
+            StorageError: The file cannot be written.
         """
         check_size(stated_pixels(result, _LIMITS), output)
         metadata = self._metadata(result)
@@ -87,7 +87,7 @@ class Saving:
         try:
             image = read(result, _LIMITS)
             if metadata is not None:
-                # The result's own resolution: where a size for print was requested, it is not that of the upload.
+                # The result's own resolution, which differs from the upload's if a size for print was requested.
                 image = replace(image, metadata=replace(metadata, dpi=image.metadata.dpi))
             target = (folder or self._store.new()) / f"{result.stem}{output.file_format.suffix}"
             return Saved(target, write(image, target, output))
@@ -95,15 +95,17 @@ class Saving:
             self._encoding.release()
 
     def pack(self, result: Path, output: Output, report: Callable[[int, int], None]) -> Path:
-        """Return a zip like that of the comparison that `result` belongs to, its images in another format.
+        """Write a zip like that of the comparison that `result` belongs to, with images in another format; return it.
 
         Args:
-            result: one of its results.
-            output: how images are written.
-            report: called with the number of finished images, and of all; may raise.
+            result: PNG file of one of the results.
+            output: Format of the images, and its settings.
+            report: Called with the number of finished images and the number of all; may raise.
 
         Raises:
-            BadInput: the comparison is gone, or an image is too large.
+            BadInput: The comparison was deleted, or an image is too large.
+            Busy: Other files were still being encoded after `_PATIENCE` seconds.
+            StorageError: A file cannot be written.
         """
         if not (result.parent / ZIP).is_file():
             raise BadInput(GONE)
@@ -135,7 +137,7 @@ class Saving:
         return target
 
     def _metadata(self, result: Path) -> Metadata | None:
-        """All metadata of the upload; None where it is gone: then the PNG has what is public."""
+        """Return all metadata of the upload; None if it was deleted (the PNG file has the public ones)."""
         upload = self._uploads.original(result.parent)
         if upload is None:
             return None
@@ -146,7 +148,7 @@ class Saving:
 
 
 def check_size(pixels: int, output: Output) -> None:
-    """Raise BadInput where an image of so many pixels takes too long, or too much memory, in this format."""
+    """Raise BadInput if encoding an image of `pixels` pixels in this format would take too much time or memory."""
     found = FORMATS[output.format]
     most = _MOST_WHOLE if found.whole else _MOST_PIXELS
     if pixels > most:

@@ -16,17 +16,17 @@ OTHER = "other"
 DEFAULT = "4x"
 CHIPS = ("2x", "3x", DEFAULT, "8x", OTHER)
 SCALE = 4
-"""Scale factor of `DEFAULT`: of estimates, too, while no size can be used."""
+"""Scale factor of `DEFAULT`; estimates also use it if the selected size is not valid."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a visitor has chosen, for one photo."""
+    """The size that a visitor has chosen for one photo."""
 
     size: OutputSize | None
-    """Always with a factor: parts of the photo are enlarged as much as the whole; None where there is a problem."""
+    """Always with a factor, which applies to parts of the photo as to the whole; None if the size is not valid."""
     problem: str = ""
-    """A sentence for the visitor."""
+    """Sentence on why the size is not valid, or empty."""
 
     @property
     def factor(self) -> float:
@@ -35,9 +35,9 @@ class Chosen:
 
 
 def lay_out() -> tuple[gr.Radio, gr.Textbox]:
-    """Return the chips and the field beside them, laid out in the current Gradio context.
+    """Lay out the chips and the field beside them, in the current Gradio context, and return them.
 
-    The style sheet shows the field where its chip is chosen.
+    The style sheet shows the field only if its chip is selected.
     """
     chips = gr.Radio(
         [(text("size_other") if chip == OTHER else chip, chip) for chip in CHIPS], value=DEFAULT,
@@ -51,16 +51,16 @@ def lay_out() -> tuple[gr.Radio, gr.Textbox]:
 
 
 def requested(chip: str, other: str, source: Source | None, *, test: bool) -> OutputSize:
-    """Return the size that is chosen, with the factor that it means for the photo.
+    """Return the chosen size, with the factor that it results in for the photo.
 
     Args:
         chip: One of `CHIPS`.
-        other: What the field says.
+        other: Text of the field.
         source: The photo, or a part of it; None for any.
         test: Whether the photo is the reference, which needs a whole factor.
 
     Raises:
-        BadInput: The size cannot be used, with the reason.
+        BadInput: The size is not valid; the message is the reason.
     """
     size = parse(other if chip == OTHER else chip)
     if source is not None:
@@ -71,12 +71,12 @@ def requested(chip: str, other: str, source: Source | None, *, test: bool) -> Ou
 
 
 def chosen(chip: str, other: str, source: Source | None, *, test: bool) -> Chosen:
-    """Return what is chosen, like `requested`, with the reason where it cannot be used."""
+    """Return the chosen size like `requested`, but with the reason instead of an error if it is not valid."""
     if chip == OTHER and not other.strip():
         return Chosen(None, "Type the size: 2.5x, 1920 wide, 1080 high, or 30x20cm@300 for print.")
     try:
         size = requested(chip, other, source, test=test)
     except BadInput as exc:
         return Chosen(None, str(exc))
-    # Without a photo, pixels are no factor yet.
+    # Without a photo, a size in pixels has no factor.
     return Chosen(size if size.factor is not None else times(SCALE))

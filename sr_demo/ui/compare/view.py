@@ -1,4 +1,4 @@
-"""What the page shows of one comparison: saved images, table, chart, explanation, downloads."""
+"""The view of one comparison on the page: saved images, table, chart, explanation, downloads."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
 _FRESH_SECONDS = 1.0
 MOST_SPREAD = 0.25
-"""Spread of a diffusion model's samples that is white in its file."""
+"""Spread of a diffusion model's samples (standard deviation) that is white in its image file."""
 
 
 @dataclass(frozen=True)
 class ShownImage:
-    """A saved image with what only the viewer needs to know about it."""
+    """A saved image with data for the viewer only."""
 
     saved: SavedImage
     difference: Path | None = None
-    """Absolute difference to the reference."""
+    """Image of the absolute difference to the reference."""
     invents: bool = False
-    """Whether it can show less of its detail."""
+    """Whether the detail of the image can be reduced."""
 
     def for_viewer(self) -> ViewerImage:
-        """Return the image as the viewer takes it."""
+        """Return the image in the viewer's format."""
         height, width = self.saved.size
         smaller = "shown smaller here; its file is whole" if self.saved.small_copy else ""
         return ViewerImage(
@@ -65,24 +65,24 @@ class ShownImage:
 
 @dataclass
 class View:
-    """What the page shows of one comparison. Images are saved to `folder` as they arrive; only their numbers stay here."""
+    """The view of one comparison. Finished images are saved to `folder`; only their numbers stay in memory."""
 
     folder: Path
     progress: ProgressList
     lr_size: Size
-    """Expected size of the LR image: where images have not arrived, their boxes have the right shape already."""
+    """Expected size of the LR image, for placeholders in the right aspect ratio."""
     images: list[ShownImage] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     """Title of a method and its error message."""
     files: dict[str, Path] = field(default_factory=dict)
-    """Downloads, once everything has ended: "zip", "html", "json"."""
+    """Downloads by kind, after the end of the comparison: "zip", "html", "json"."""
     comparison: Comparison | None = None
-    """What they contain."""
+    """Content of the downloads, after the end of the comparison."""
     changed: float = field(default_factory=time.monotonic)
-    """When images, table or chart changed last."""
+    """Time (`time.monotonic`) of the last change of images, table or chart."""
     families: str = ""
-    """GAN and diffusion explained on this image, once everything has ended; empty where no such method ran."""
+    """HTML that explains GANs and diffusion models, after the end of the comparison; empty if no such method ran."""
     name: str = ""
     """Name of the photo's file."""
     scene: str = ""
@@ -94,12 +94,12 @@ class View:
     one_pass: list[OnePassResult] = field(default_factory=list)
     """Results of GANs, for `families` only."""
     sharpness: dict[str, float] = field(default_factory=dict)
-    """Of the results that enlarge the photo itself, by file name: the patches of a mosaic are sharp whatever they show."""
+    """Sharpness of results by file name, except mosaics, whose patches are sharp regardless of their content."""
 
     def is_fresh(self) -> bool:
-        """Whether images, table and chart should be sent: they changed within the last second.
+        """Return whether table and chart should be sent: something changed within the last second.
 
-        Sending them once is not enough: the browser drops an update that is followed by another within one frame.
+        Sending them once is not enough: the browser drops an update that is followed by another one within one frame.
         """
         return time.monotonic() - self.changed < _FRESH_SECONDS
 
@@ -108,7 +108,7 @@ class View:
         return [shown.saved for shown in self.images]
 
     def for_viewer(self) -> list[ViewerImage]:
-        """Return all images as the viewer takes them."""
+        """Return all images in the viewer's format, with placeholders for those that are not finished."""
         shown = {one.saved.id: one.for_viewer() for one in self.images}
         results = [
             shown.get(line.job.file_name) or replace(_pending(line, self.lr_size), part=self.part)
@@ -120,12 +120,12 @@ class View:
         return [*(given or [waiting]), *results]
 
     def _ordered(self) -> list[Line]:
-        """Return the lines of all methods, first that of the one that enlarges the whole photo."""
+        """Return the lines of all methods, that of the method which upscales the whole photo first."""
         lines, whole = list(self.progress.lines.values()), self.progress.whole
         return sorted(lines, key=lambda line: whole is None or line.job.key != whole.job.key)
 
     def pair(self) -> tuple[str, str] | None:
-        """Return the ids of the input and the sharpest result, which people want to compare first; None without one."""
+        """Return the ids of the input and the sharpest result, which the slider opens with; None without results."""
         return ("input", max(self.sharpness, key=lambda name: self.sharpness[name])) if self.sharpness else None
 
     def table(self) -> str:
@@ -133,16 +133,16 @@ class View:
         return html_table(self.results)
 
     def chart(self) -> str:
-        """Return the charts as SVG; see `chart`."""
+        """Return the charts as SVG; see the function `chart`."""
         return chart(self.results)
 
     def add_input(self, lr: ImageData, reference: Image | None, scale: int) -> None:
-        """Save and show what the methods are given.
+        """Save and show the input of the methods.
 
         Args:
-            lr: The LR image, or the whole photo where that is a `part` of it.
-            reference: (H, W, 3) float32 in [0, 1], the HR reference; None where it is not known.
-            scale: Scale factor between the two.
+            lr: The LR image, or the whole photo if the LR image is a `part` of it.
+            reference: (H, W, 3) float32 in [0, 1], the HR reference; None if unknown.
+            scale: Scale factor between LR image and reference.
         """
         self.name = lr.name
         if reference is None:
@@ -157,9 +157,9 @@ class View:
         """Save and show a result; afterwards only its numbers stay in memory.
 
         Args:
-            result: What the runner returned.
-            reference: (H, W, 3) float32 in [0, 1], the HR reference; None where it is not known.
-            keep_pixels: Whether the result of a GAN will be drawn beside the steps of a diffusion model.
+            result: Result from the runner.
+            reference: (H, W, 3) float32 in [0, 1], the HR reference; None if unknown.
+            keep_pixels: Whether to keep the pixels of a GAN's result, to be drawn beside the steps of a diffusion model.
         """
         job, image = result.job, result.image
         name = job.file_name
@@ -175,14 +175,14 @@ class View:
         if job.approach.family != "retrieval":
             self.sharpness[name] = sharpness(image.pixels)
         if keep_pixels and job.approach.family == "adversarial":
-            # Beyond this an array lies on disk already, and costs no memory.
+            # A larger array is stored on disk already, and takes no memory.
             in_memory = image.pixels.nbytes <= large_array.IN_MEMORY
             self.one_pass.append(OnePassResult(job.title, quantize(image.pixels) if in_memory else image.pixels))
-        # A dozen large images would exhaust the memory of a small computer.
+        # Without its image: a dozen large images would exhaust the memory of a small computer.
         self.results.append(result.without_image())
 
     def add_whole(self, result: ImageResult) -> None:
-        """Save the result of the whole photo, and show it in place of that of the part."""
+        """Save the result for the whole photo, and show it in place of the same method's result for the part."""
         name = result.job.file_name
         saved = save_result(result, self.folder, "_whole")
         shown = ShownImage(replace(saved, name=name, scores=formatting.seconds(result.seconds)))
@@ -191,10 +191,10 @@ class View:
         self.changed = time.monotonic()
 
     def explain_families(self, reference: Image | None) -> None:
-        """Draw the steps of the first diffusion model that recorded them, beside the results of GANs of that size.
+        """Draw the steps of the first diffusion model that recorded them, beside GANs' results of the same size.
 
         Args:
-            reference: (H, W, 3) float32 in [0, 1], the HR reference; None where it is not known.
+            reference: (H, W, 3) float32 in [0, 1], the HR reference; None if unknown.
         """
         explained = families.Explained.of(self.results, self.one_pass, reference)
         self.families = families.explanation(explained)
@@ -212,7 +212,7 @@ class View:
 
 
 def chart(results: Sequence[Result]) -> str:
-    """Return quality against time as SVG, for two results and more; and with an original what of the detail is invented."""
+    """Return SVG charts: quality against time for at least two results, and with a reference the shares of detail."""
     column = PSNR_Y if any(r.scores.psnr_y is not None for r in results) else LR_CONSISTENCY
     points = [
         Point(r.job.title, None if r.is_brought else max(r.seconds, 1e-3), value)
@@ -224,13 +224,13 @@ def chart(results: Sequence[Result]) -> str:
 
 
 def _expected(name: str, label: str, size: Size) -> ViewerImage:
-    """Return the box of an image that has not arrived."""
+    """Return the placeholder of an image that is not finished."""
     alt = f"{label}, not there yet"
     return ViewerImage(name, label, "", max(size.width, 1), max(size.height, 1), alt, status="waiting")
 
 
 def _pending(line: Line, lr_size: Size) -> ViewerImage:
-    """Return the box of a result that has not arrived, or will not."""
+    """Return the placeholder of a result that is not finished, or has failed."""
     job = line.job
     box = _expected(job.file_name, job.title, job.plan(lr_size).size)
     return replace(
@@ -239,13 +239,13 @@ def _pending(line: Line, lr_size: Size) -> ViewerImage:
 
 
 def gray_image(plane: NDArray[np.float32]) -> ImageData:
-    """Return values of (H, W), clipped to [0, 1], as an image."""
+    """Return (H, W) values, clipped to [0, 1], as a gray image."""
     clipped = np.clip(plane, 0, 1)[..., None]
     return ImageData(readonly(np.ascontiguousarray(np.broadcast_to(clipped, (*plane.shape, 3)))), gray=True)
 
 
 def difference_image(result: Pixels, reference: Image) -> Image:
-    """Return |result - reference|, the largest of the three channels, four times brighter, as gray (H, W, 3)."""
+    """Return four times the maximum of |result - reference| over the channels, as a gray (H, W, 3) in [0, 1]."""
     out = large_array.zeros(*result.shape)
     for rows in large_array.bands(out, result, reference):
         error = np.abs(unit(result[rows]) - reference[rows]).max(axis=2, keepdims=True)

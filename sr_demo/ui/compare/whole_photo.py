@@ -1,4 +1,4 @@
-"""The method that enlarges the whole photo where the others are given a part of it, and the time and memory it takes."""
+"""Selection of the method that upscales the whole photo while the others are given a part, by its time and memory."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from sr_demo.ui.method_choices import Context, quickest, seconds
 from sr_demo.ui.source import Source
 
 PATIENCE_SECONDS = 30.0
-"""A whole photo that takes longer is enlarged on request only."""
+"""Longest time estimate for upscaling the whole photo without a request."""
 
 
 def job_for(context: Context, jobs: Sequence[Job], source: Source) -> Job | None:
-    """Return the quickest network among the jobs of a comparison, if it can enlarge the whole photo soon enough.
+    """Return the fastest network among the jobs of a comparison if it can upscale the whole photo in time.
 
     Args:
-        context: Provides the estimates.
-        jobs: Those that are given a part, with the requested size.
+        context: Provides the time estimates.
+        jobs: Jobs on the part, with the requested size.
         source: The photo and the part.
 
     Returns:
-        One of the jobs; None where the part is all of the photo, or where it would take too long or too much memory.
+        One of the jobs; None if the part is the whole photo, or if upscaling would take too much time or memory.
     """
     if not source.is_part():
         return None
@@ -34,7 +34,7 @@ def job_for(context: Context, jobs: Sequence[Job], source: Source) -> Job | None
 
 
 def expected(context: Context, job: Job, source: Source) -> float:
-    """Return the seconds that the whole photo takes."""
+    """Return the time estimate of `job` for the whole photo, in seconds."""
     return seconds(context, job, (source.height, source.width), opacity=source.opacity)
 
 

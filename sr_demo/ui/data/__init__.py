@@ -1,1 +1,1 @@
-"""The Data tab: a data set inspected before training."""
+"""The Data tab: inspection of a data set before training."""

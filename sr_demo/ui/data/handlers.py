@@ -1,4 +1,4 @@
-"""Event handlers of the Data tab: uploaded photos, or the bundled ones, are measured and reported."""
+"""Event handlers of the Data tab: measuring uploaded photos, or the bundled examples, and showing the report."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
 
 _READING = 0.2
-"""Share of the progress bar for reading the files."""
+"""Share of the progress bar that reading the files takes."""
 _SECONDS = 10.0
 """Expected duration of measuring some images."""
 _NONE = "None of these files can be looked at."
 _TESTS = "your test pictures"
 _NUMBER = len("000_")
-"""Length of the number that `take_in` puts before a file name."""
+"""Length of the number that `take_in` prepends to a file name."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DataParts:
 
 
 class DataHandlers:
-    """Stateless apart from the context. Reads uploaded files and the bundled examples, but no folder of the server."""
+    """Handlers that read uploaded files and the bundled examples, but no other folder of the server."""
 
     def __init__(self, context: Context, parts: DataParts) -> None:
         self._context, self._parts = context, parts
@@ -56,7 +56,7 @@ class DataHandlers:
         Args:
             request: Identifies the browser session.
             files: Photos and zips of photos.
-            tests: Test images that must not be among them.
+            tests: Test images that must not be among the photos.
         """
 
         def work(progress: Progress) -> DataReport:
@@ -88,11 +88,11 @@ class DataHandlers:
         yield from self._run(request, work)
 
     def stop(self, request: gr.Request) -> None:
-        """Stop the inspection of this session; what was measured is reported."""
+        """Stop the inspection of this session; its measurements so far are reported."""
         self._context.stops.stop(f"inspect {session_of(request)}")
 
     def _against(self, tests: list[str] | None, folder: Path, progress: Progress) -> tuple[Against | None, list[str]]:
-        """Return the test images, and a sentence on each that cannot be read: they are none of the set."""
+        """Return the test images, and a sentence on each file that cannot be read."""
         if not tests:
             return None, []
         found, taken = self._taken(tests, folder / "tests", progress)

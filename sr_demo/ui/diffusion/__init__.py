@@ -1,1 +1,1 @@
-"""The Diffusion tab: several samples for one photo, and where they differ."""
+"""The Diffusion tab: several samples for one photo, and a map of their differences."""

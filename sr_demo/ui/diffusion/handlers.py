@@ -32,19 +32,19 @@ from sr_demo.ui.viewer.viewer import viewer_value
 
 ID = "diffusion"
 OPTIONS = ("steps", "creativity", "noise", "agreement", "seed", "colour")
-"""Options that have a control on the tab, in its order. The number of guesses is a control of its own."""
+"""Options that have a control on the tab, in the order of the controls. The number of samples is a separate control."""
 _SIDE = 128
-"""Largest side of the LR image, pixels: each guess is a run of its own."""
+"""Largest side of the LR image in pixels; small, since each sample is a separate run."""
 
 
 def approach_of(context: Context) -> Approach | None:
-    """Return the approach that the tab shows; None where the catalogue does not have it."""
+    """Return the approach that the tab uses; None if the catalogue does not contain it."""
     return next((approach for approach in context.approaches if approach.id == ID), None)
 
 
 @dataclass(frozen=True)
 class DiffusionParts:
-    """The components that the handlers write."""
+    """The components that the handlers update."""
 
     shown: gr.HTML
     """The viewer."""
@@ -54,17 +54,17 @@ class DiffusionParts:
 
 
 class DiffusionHandlers:
-    """Stateless apart from the context."""
+    """Handlers of the tab's events. They hold no state of their own."""
 
     def __init__(self, context: Context, approach: Approach, parts: DiffusionParts) -> None:
         self._context, self._approach, self._parts = context, approach, parts
 
     def take_example(self, event: gr.EventData) -> str:
-        """Return the file of the example that was clicked."""
+        """Return the file of the clicked example."""
         return str(chosen_file(event))
 
     def guess(self, path: str | None, count: int, *values: Any, request: gr.Request) -> Iterator[Updates]:
-        """Draw several samples for one image; yield each as soon as it is there. A later call of the session ends it.
+        """Draw several samples for one image; yield each when it is finished. A later call of the session stops this one.
 
         Args:
             path: The image file.
@@ -119,7 +119,7 @@ class DiffusionHandlers:
         self, small: Image, options: DiffusionOptions, count: int, caller: Caller, progress: Progress,
         drawn: list[DiffusionSamples],
     ) -> float:  # fmt: skip
-        """Append the samples so far to `drawn`, each time there is one more; return the seconds that all of them took."""
+        """Append the samples so far to `drawn` after each new one; return the seconds that all of them took."""
         job = Job(self._approach, self._approach.checkpoint(), options)
         self._context.runner.fetch(job, progress)
         each = self._context.runner.estimates.seconds(job, (_SIDE, _SIDE))
@@ -132,10 +132,10 @@ class DiffusionHandlers:
             return time.perf_counter() - begun
 
     def _ended(self, guesses: Guesses | None) -> Updates:
-        """Return the update after which only the finished images are shown, and no box waits."""
+        """Return the update that shows the finished images only, without placeholders."""
         shown = [image for image in guesses.images() if image.url] if guesses else []
         return {self._parts.shown: viewer_value(shown)} if guesses else {}
 
     def halt(self, request: gr.Request) -> None:
-        """Stop the guesses of this session."""
+        """Stop the sampling of this session."""
         self._context.stops.stop(f"guess {session_of(request)}")

@@ -84,7 +84,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
 
 
 def _injected(handlers: DiffusionHandlers) -> Any:
-    """`handlers.guess` with the parameters in the order that Gradio needs to inject the request."""
+    """Return `handlers.guess` with its parameters in the order that Gradio needs to inject the request."""
 
     def guess(request: gr.Request, *values: Any) -> Iterator[Updates]:
         yield from handlers.guess(*values, request=request)

@@ -1,4 +1,4 @@
-"""What the Diffusion tab shows: the guesses in a viewer, where they differ, and the steps of the first one."""
+"""The view of the Diffusion tab: the samples ("guesses") in a viewer, a map of their spread, and the steps of the first."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from sr_demo.ui.html import inline_image
 from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
 _SMALL = 132
-"""Side of a figure, CSS pixels."""
+"""Side of a figure in CSS pixels."""
 _WINDOW = 96
-"""Side of the crop whose steps are shown, pixels of the result."""
+"""Side of the crop whose steps are shown, in pixels of the result."""
 _LEAST = 0.01
-"""Smallest maximum of the colour scale, so that guesses that hardly differ do not look different."""
+"""Smallest maximum of the colour scale, so that samples that hardly differ do not appear different."""
 
 
 @dataclass
 class Guesses:
-    """What the viewer shows of one run: each image as soon as it is there, and a box for it before that."""
+    """The images of one run in the viewer, with placeholders for those that are not finished."""
 
     folder: Path
-    """Where the images are written."""
+    """Folder that the images are written to."""
     small: Image
     """(H, W, 3) float32 in [0, 1], the input."""
     count: int
-    """Number of guesses that are made."""
+    """Number of samples in the run."""
     there: dict[str, ViewerImage] = field(default_factory=dict[str, ViewerImage])
 
     def __post_init__(self) -> None:
         self._add("input", self.small)
 
     def add(self, samples: DiffusionSamples) -> None:
-        """Write what is new of `samples`; with all guesses, their spread too."""
+        """Write the new images of `samples`, and the map of their spread after the last one."""
         for name, image in named(samples):
             self._add(name, image)
         if len(samples.results) == self.count:
             self._add(*spread_of(samples))
 
     def images(self, step: str = "", fraction: float = 0.0) -> list[ViewerImage]:
-        """Return all images and boxes; the first box without an image shows `step` and a bar of `fraction`."""
+        """Return all images and placeholders; the first placeholder shows `step` and a progress bar at `fraction`."""
         names = ["input", "start", *(f"guess-{number}" for number in range(1, self.count + 1)), "spread"]
         missing = [name for name in names if name not in self.there]
         boxes = {name: self._box(name, "waiting") for name in missing}
@@ -77,24 +77,29 @@ _TITLES = {
 
 
 def named(samples: DiffusionSamples) -> Iterator[tuple[str, Image]]:
-    """Yield the start image and the guesses so far, each with its name."""
+    """Yield the name and image of the start image and of each sample so far."""
     yield "start", samples.start
     yield from ((f"guess-{number}", result) for number, result in enumerate(samples.results, 1))
 
 
 def spread_of(samples: DiffusionSamples) -> tuple[str, Image]:
-    """Return the name of the map of where guesses differ, and the map."""
+    """Return the name of the map of the samples' spread, and the map, (H, W, 3) float32 in [0, 1]."""
     spread = samples.spread()
     return "spread", heat(spread, scale_top(spread))
 
 
 def title(name: str) -> tuple[str, str]:
-    """Return the label and the note of an image with this name."""
+    """Return the label and the note of the image named `name`."""
     return _TITLES.get(name) or (f"Guess {name.rpartition('-')[2]}", "may invent detail: do not measure in it")
 
 
 def explained(guesses: DiffusionSamples, seconds: float) -> str:
-    """Return HTML that explains the spread and shows the steps of the first guess; `seconds`: how long all guesses took."""
+    """Return HTML that explains the spread and shows the steps of the first sample.
+
+    Args:
+        guesses: All samples.
+        seconds: Seconds that all samples took.
+    """
     spread = guesses.spread()
     top = scale_top(spread)
     count = len(guesses.results)
@@ -123,7 +128,7 @@ def heat(spread: Image, top: float) -> Image:
 
     Args:
         spread: (H, W) float32, standard deviation of the luma in [0, 0.5].
-        top: Spread that gets the last colour, as do larger ones.
+        top: Spread that is mapped to the last colour, as are larger ones.
 
     Returns:
         (H, W, 3) float32 in [0, 1].
@@ -138,10 +143,10 @@ def most_uncertain(spread: Image, side: int) -> tuple[int, int]:
 
     Args:
         spread: (H, W) float32, standard deviation of the luma in [0, 0.5].
-        side: Side of the square, pixels of the result.
+        side: Side of the square in pixels.
 
     Returns:
-        Top and left of the square, pixels of the result.
+        Top and left of the square in pixels.
     """
     mean = cv2.blur(spread, (side, side), borderType=cv2.BORDER_REFLECT)
     half = side // 2

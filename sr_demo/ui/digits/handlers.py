@@ -1,6 +1,6 @@
-"""Event handlers of the Digits tab's main part: take a digit, and draw it at any size.
+"""Event handlers of the Digits tab's main part: receiving a digit, and drawing it at any size.
 
-The networks, and torch with them, are imported by the first event.
+The networks and torch are imported by the first event.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from sr_demo.ui.updates import Updates
 
 DEFAULT_SIZE = 400
 _COMPARED_SIZE = 224
-"""Pixels a side at which the comparison shows the CPPNs."""
+"""Side in pixels of the CPPNs' images in the comparison."""
 
 
 @dataclass(frozen=True)
 class Digit:
-    """The digit of one visitor."""
+    """The current digit of one visitor."""
 
     prepared: Prepared
     latents: dict[str, Any] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class DigitParts:
     digit: gr.State
     """`Digit`, or None before the first one."""
     size: gr.State
-    """Pixels a side of the large image."""
+    """Side of the large image in pixels."""
     cards: gr.HTML
     note: gr.HTML
     large: gr.Image
@@ -71,18 +71,18 @@ def _choose(handlers: DigitHandlers) -> None:
 
 
 class DigitHandlers:
-    """Handlers of all visitors. Gradio may run the events of one visitor in another order than they were sent."""
+    """Handlers for all visitors. Gradio may run the events of a visitor in another order than they were sent."""
 
     def __init__(self, context: Context, parts: DigitParts) -> None:
         self.callers, self.parts = context.callers, parts
         self._store, self._limits = context.store, context.limits
         self._began: LeastRecentlyUsed[str, None] = LeastRecentlyUsed(lambda _: CAPACITY)
-        """Sessions of visitors who chose a digit, a failed upload included."""
+        """Sessions of visitors who have chosen a digit, including failed uploads."""
         self._lock = Lock()
 
     @in_turn("reading a drawing", _note, _choose, newest=True)
     def take_drawing(self, progress: Progress, event: gr.EventData) -> Updates:
-        """Take the drawing, which the sheet sends each time the pen is lifted; a cleared sheet takes its results along."""
+        """Use the drawing, which the sheet sends each time the pen is lifted; a cleared sheet clears the results."""
         sent: Any = getattr(event, "value", None)
         if sent == "":
             return {self.parts.digit: None, self.parts.cards: view.EMPTY, self.parts.note: ""}
@@ -91,7 +91,7 @@ class DigitHandlers:
 
     @in_turn("reading a digit", _note, _choose)
     def take_upload(self, progress: Progress, path: str | None) -> Updates:
-        """Take an uploaded image of a digit."""
+        """Use an uploaded image of a digit."""
         if path is None:
             raise BadInput(NO_DIGIT)
         image = read(Path(path), self._limits)
@@ -99,12 +99,12 @@ class DigitHandlers:
 
     @in_turn("drawing a typical digit", _note, _choose)
     def take_typical(self, progress: Progress, digit: int | None) -> Updates:
-        """Take the digit that our own network draws from a typical latent of its class."""
+        """Use the digit that the VAE-GAN draws from a typical latent of the class `digit`."""
         return self._typical(digit, progress)
 
     @in_turn("drawing a typical digit", _note)
     def take_first(self, progress: Progress, digit: Any) -> Updates:
-        """Take a typical digit when the tab is opened, unless the visitor chose one, also while this ran."""
+        """Use a typical digit when the tab is opened, unless the visitor has chosen one before this handler ends."""
         updates = gr.skip() if digit is not None or self._has_begun() else self._typical(3, progress)
         return gr.skip() if self._has_begun() else updates
 
@@ -118,7 +118,7 @@ class DigitHandlers:
 
     @in_turn("taking a test digit", _note, _choose)
     def take_test(self, progress: Progress, number: Any) -> Updates:
-        """Take a handwritten digit that no network was trained on."""
+        """Use a handwritten digit of the test set, which no network was trained on."""
         digits = data.test_digits()
         if digits is None:
             raise BadInput("The test digits are not on this server. Draw a digit, or take a typical one.")
@@ -130,7 +130,7 @@ class DigitHandlers:
         return self._taken(from_reference(digits.images[int(number)], note), progress)
 
     def choose(self) -> None:
-        """Note that the visitor has chosen a digit: the tab's first one must not take the place of it, or of a refusal."""
+        """Record that the visitor has chosen a digit, so that the tab's first digit replaces neither it nor an error."""
         with self._lock:
             self._began.put(session_of(current_request()), None)
 
@@ -171,12 +171,12 @@ class DigitHandlers:
     def show(self, progress: Progress, digit: Digit | None, size: Any, system: str, window: Any) -> Updates:
         """Draw the digit, or a part of it, with a CPPN.
 
-        The window is read and never written: a click while this ran may have set it anew.
+        The window is read but not written, since a click may have changed it in the meantime.
 
         Args:
-            progress: Of its turn.
+            progress: Progress of the turn.
             digit: The visitor's digit; None clears the large image.
-            size: Pixels a side.
+            size: Side of the image in pixels.
             system: The CPPN.
             window: Zoom, x and y of the part that is drawn; None for the whole digit.
         """
@@ -200,12 +200,12 @@ class DigitHandlers:
         }
 
     def resize(self, digit: Digit | None, system: str, window: Any, event: gr.EventData) -> Updates:
-        """Draw the digit at the size that the slider was moved to."""
+        """Draw the digit at the size selected by the slider."""
         size: object = getattr(event, "index", None)  # sent by the slider's script
         return {self.parts.size: size, **self.show(digit, size, system, window)}
 
     def zoom_in(self, size: Any, window: Any, event: gr.EventData) -> Any:
-        """The window (zoom, x, y) after a click: twice the zoom, around the clicked point."""
+        """Return the window (zoom, x, y) after a click: twice the zoom, around the clicked point."""
         from sr_demo.digits import lab
 
         across, down = (min(max((at + 0.5) / _checked_size(size), 0.0), 1.0) for at in point(event))

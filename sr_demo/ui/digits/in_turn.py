@@ -1,4 +1,4 @@
-"""What the handlers of the Digits tab share: the wait for a turn, and error messages on the page."""
+"""Shared code of the Digits tab's handlers: waiting for a turn, and error messages on the page."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ H = TypeVar("H", bound=_Handlers)
 def in_turn(
     doing: str, status: Callable[[H], gr.HTML], begin: Callable[[H], None] | None = None, *, newest: bool = False
 ) -> Callable[[Callable[..., Updates]], Callable[..., Updates]]:
-    """Make a handler wait for its turn and show its errors on the page.
+    """Return a decorator that makes a handler wait for its turn and shows its errors on the page.
 
-    The handler gets the progress of its turn before the values of the components: it ends the work once the caller is gone.
+    The handler receives the progress of its turn before the values of the components; the progress ends the work when the
+    caller has left.
 
     Args:
-        doing: What the handler does, for the log entry of an unexpected error.
-        status: Returns the component that shows an error message; all other components then stay as they are.
-        begin: Called before the wait, whatever becomes of it.
-        newest: Whether a new event of the visitor stops the one before it.
+        doing: Description of the handler's work, for the log entry of an unexpected error.
+        status: Returns the component that shows an error message; all other components then stay unchanged.
+        begin: Called before waiting, regardless of the outcome.
+        newest: Whether a new event of the visitor stops the previous one.
     """
 
     def wrap(handler: Callable[..., Updates]) -> Callable[..., Updates]:
@@ -58,14 +59,14 @@ def in_turn(
 
         own = inspect.signature(handler)
         kept = [parameter for name, parameter in own.parameters.items() if name != "progress"]
-        guarded.__signature__ = own.replace(parameters=kept)  # type: ignore[attr-defined] - what Gradio looks at
+        guarded.__signature__ = own.replace(parameters=kept)  # type: ignore[attr-defined] - Gradio reads it
         return guarded
 
     return wrap
 
 
 def checked_cppn(value: object) -> System:
-    """The CPPN that an event selected. Raises BadInput."""
+    """Return the CPPN that an event has selected. Raises BadInput."""
     for system in CPPNS:
         if value == system:
             return system

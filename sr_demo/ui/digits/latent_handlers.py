@@ -1,4 +1,4 @@
-"""Event handlers of the Digits tab's parts on latents and random networks: walk, vary one number, paint."""
+"""Event handlers of the Digits tab's parts on latents and random networks: latent walks, varied numbers, random images."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _art_status(handlers: ArtHandlers) -> gr.HTML:
 
 
 class WalkHandlers:
-    """An animation between two latents."""
+    """Handler for the animation between two latents."""
 
     def __init__(self, context: Context, parts: WalkParts) -> None:
         self.callers, self.parts, self._store = context.callers, parts, context.store
@@ -76,10 +76,10 @@ class WalkHandlers:
         """Animate the straight line between two latents.
 
         Args:
-            progress: Of its turn.
+            progress: Progress of the turn.
             digit: The visitor's digit.
-            start: "0" to "9" for a typical digit, "mine" for the visitor's.
-            end: Likewise.
+            start: First latent: "0" to "9" for a typical digit, "mine" for the visitor's.
+            end: Last latent, likewise.
             system: The CPPN that draws.
         """
         from sr_demo.digits import lab, latent_walk
@@ -113,19 +113,19 @@ class WalkHandlers:
 
 
 class VaryHandlers:
-    """What one number of the latent does."""
+    """Handler that shows the effect of one number of the latent."""
 
     def __init__(self, context: Context, parts: VaryParts) -> None:
         self.callers, self.parts = context.callers, parts
 
     @in_turn("varying one latent number", _vary_status)
     def vary(self, progress: Progress, digit: Digit | None, number: Any, system: str) -> Updates:
-        """Draw the digit, or a typical 3, with one latent number from -3 to 3.
+        """Draw the digit, or a typical 3, with one number of its latent varied from -3 to 3.
 
         Args:
-            progress: Of its turn.
+            progress: Progress of the turn.
             digit: The visitor's digit.
-            number: Which number of the latent, from 1.
+            number: Index of the number in the latent, from 1.
             system: The CPPN that draws.
         """
         from sr_demo.digits import lab, latent_walk
@@ -146,14 +146,14 @@ class VaryHandlers:
 
 
 class ArtHandlers:
-    """Images by CPPNs with random weights."""
+    """Handler for images by CPPNs with random weights."""
 
     def __init__(self, context: Context, parts: ArtParts) -> None:
         self.callers, self.parts, self._store = context.callers, parts, context.store
 
     @in_turn("painting at random", _art_status)
     def paint(self, progress: Progress, *given: Any) -> Updates:
-        """Paint with the values of the art controls, in their order."""
+        """Draw a random image; `given` are the values of the art controls, in their order."""
         from sr_demo.digits.cppn_art import paint
 
         options = build_options(Art, dict(zip((c.name for c in controls(Art)), given, strict=True)))

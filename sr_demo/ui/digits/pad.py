@@ -1,4 +1,4 @@
-"""A sheet to draw one digit on with mouse, pen or finger. Gradio's own sketchpad asks for a tool first."""
+"""A sheet to draw one digit on with mouse, pen or finger. In Gradio's own sketchpad, one must select a tool first."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sr_demo.errors import BadInput
 from sr_demo.ui.languages import marked
 
 SIDE, _PEN = 280, 22
-"""Side of the sheet and width of the pen, pixels."""
+"""Side of the sheet and width of the pen, in pixels."""
 _START = "data:image/png;base64,"
 _MOST = 2**20
-"""Most characters that are accepted; a drawing has about 10,000."""
+"""Largest number of characters that is accepted; a drawing has about 10,000."""
 
 HTML = f"""<p class="sr-label" id="digit-pad-label">{marked("digits_draw")}</p>
 <canvas class="srd-pad" width="{SIDE}" height="{SIDE}" role="img" aria-labelledby="digit-pad-label"></canvas>
@@ -42,11 +42,11 @@ canvas.addEventListener("pointerup", lift);
 canvas.addEventListener("pointercancel", lift);
 element.querySelector("button").addEventListener("click", () => {{ clear(); trigger("select", {{ index: 0, value: "" }}); }});
 """
-"""Sends the whole sheet as PNG each time the pen is lifted, and "" when it is cleared."""
+"""Script that sends the whole sheet as PNG each time the pen is lifted, and "" when it is cleared."""
 
 
 def decode(sent: object) -> bytes:
-    """The PNG file that the sheet sent. Raises BadInput on anything else."""
+    """Return the PNG file that the sheet has sent. Raises BadInput on anything else."""
     text = str(sent)
     if not text.startswith(_START) or len(text) > _MOST:
         raise BadInput("The drawing did not arrive as a PNG image. Clear the sheet and draw again.")

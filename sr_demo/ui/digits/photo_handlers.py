@@ -1,4 +1,4 @@
-"""Event handlers of "A photo as a function": a network is fitted to one photo while the page shows its progress."""
+"""Event handlers of "A photo as a function": fitting a network to one photo while the page shows the progress."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class FitParts:
 
 
 class FitHandlers:
-    """Stateless apart from the context and the stop flags of running fits."""
+    """Handlers that fit networks to photos. Their only state is the stop flags of running fits."""
 
     def __init__(self, context: Context, parts: FitParts) -> None:
         self._context, self._parts, self._stops = context, parts, Stops()
 
     def fit(self, path: str | None, request: gr.Request, *values: Any) -> Iterator[Updates]:
-        """Fit a network to a photo, with the values of the fit controls, and yield the progress and the result."""
+        """Fit a network to a photo with the values of the fit controls; yield the progress and the result."""
         session = session_of(request)
         stop = self._stops.begin(session)
         try:
@@ -98,11 +98,11 @@ class FitHandlers:
         self._stops.stop(session_of(request))
 
     def _busy(self, text: str, bar: str = "") -> Updates:
-        """While a fit waits or runs. The large image belongs to an earlier photo and is hidden."""
+        """Return the updates while a fit waits or runs. The large image of an earlier photo is hidden."""
         return self._state(bar + view.sentence(text, "status"), busy=True)
 
     def _idle(self, status: str) -> Updates:
-        """After a fit."""
+        """Return the updates after a fit."""
         return self._state(status, busy=False)
 
     def _state(self, status: str, *, busy: bool) -> Updates:

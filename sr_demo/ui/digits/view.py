@@ -1,4 +1,4 @@
-"""HTML of the Digits tab: small images side by side, scores, sentences; and the files it offers."""
+"""HTML of the Digits tab (small images side by side, scores, sentences), and its files for download."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sr_demo.reports.training_curves import TrainedNetwork, curve_chart, legend
 from sr_demo.ui.languages import attribute, marked, word
 
 _STEPS = 200
-"""Positions of the size slider."""
+"""Number of positions of the size slider."""
 METHODS = {
     "bicubic": "Bicubic", "vaegan": "VAE-GAN", "cppn-gan": "CPPN with discriminator",
     "cppn-l2": "CPPN without discriminator",
@@ -33,7 +33,7 @@ TYPICAL_NOTE = (
 )
 _TRAINED = ("digits-vaegan", "digits-cppn-vaegan", "digits-cppn-l2")
 LATENT: int = card("digits-vaegan")["architecture"]["settings"]["latent"]
-"""Values of a latent, of all three networks alike."""
+"""Number of values of a latent, the same for all three networks."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Card:
     """(H, W) gray or (H, W, 3) RGB uint8."""
     note: str = ""
     smooth: bool = False
-    """False shows each pixel as a square; true is for images with more pixels than the screen shows."""
+    """Whether the browser interpolates, for images with more pixels than shown; otherwise each pixel is a square."""
 
 
 def cards(shown: Sequence[Card]) -> str:
@@ -104,7 +104,7 @@ def sentence(text: str, role: str = "note") -> str:
 
 
 EMPTY = f'<p class="sr-fine" role="note">{marked("digits_empty")}</p>'
-"""What stands in place of the comparison before there is a digit."""
+"""Shown in place of the comparison while there is no digit."""
 
 
 def data_url(image: NDArray[np.uint8]) -> str:
@@ -123,12 +123,12 @@ def write(content: bytes, folder: Path, name: str) -> str:
     """Write a result into a folder that the page serves, and return its path.
 
     Args:
-        content: The file.
+        content: Content of the file.
         folder: A folder of the store.
         name: File name.
 
     Raises:
-        StorageError: The disk is full or cannot be written.
+        StorageError: The disk is full or not writable.
     """
     target = folder / name
     try:

@@ -1,1 +1,1 @@
-"""The Deploy tab: can a method be deployed? Measured on this machine."""
+"""The Deploy tab: measurements on this machine of whether a method can be deployed."""

@@ -1,4 +1,4 @@
-"""Event handlers of the export: a network is written, verified in its runtime, and zipped with runner and README."""
+"""Event handlers of the export: writing a network, verifying it in its runtime, and zipping it with runner and README."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class ExportParts:
 
 
 def exportable(approaches: Sequence[Approach]) -> dict[str, Job]:
-    """The networks that can be exported without a download, by key."""
+    """Return the networks that can be exported without a download, by key."""
     return {job.key: job for job in embedded_jobs(approaches) if formats(job.approach, job.checkpoint)}
 
 
 class ExportHandlers:
-    """Stateless apart from the context."""
+    """Handlers of the export's events. They hold no state of their own."""
 
     def __init__(self, context: Context, parts: ExportParts) -> None:
         self._context, self._parts = context, parts
@@ -55,7 +55,7 @@ class ExportHandlers:
         return exportable([*self._context.approaches, *self._context.models.of(session_of(request))])
 
     def refresh(self, key: str | None, request: gr.Request) -> Updates:
-        """List the visitor's own models among the networks too."""
+        """Update the list of networks, which includes the visitor's own models."""
         jobs = self._jobs(request)
         value = key if key in jobs else next(iter(jobs), None)
         return {self._parts.which: gr.Dropdown(choices=[(job.title, name) for name, job in jobs.items()], value=value)}
@@ -63,7 +63,7 @@ class ExportHandlers:
     def make(
         self, key: str | None, kind: Kind, precision: Number, request: gr.Request | None = None
     ) -> Iterator[Updates]:
-        """Export a network; yield a line first, then the zip, or why there is none.
+        """Export a network; yield a status line first, then the zip or the error.
 
         Args:
             key: Key of the network.

@@ -1,4 +1,4 @@
-"""Event handlers of the Deploy tab: methods are measured one by one, and judged again whenever the budget changes."""
+"""Event handlers of the Deploy tab: measuring methods one by one, and judging them again when the budget changes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
 
 PLAN = Plan(sizes=(Size(64, 64), Size(128, 128)), seconds=1.5)
-"""Shorter than on the command line, because a visitor is waiting."""
+"""Measurement plan, shorter than that of the command line, since a visitor waits."""
 DEPLOY_SECONDS = 10.0
 """Expected duration of measuring one method."""
 
@@ -38,7 +38,7 @@ class LabParts:
 
     methods: gr.CheckboxGroup
     report: gr.State
-    """The last report, which `judge` reads again."""
+    """The latest report, which `judge` uses."""
     line: gr.HTML
     shown: gr.HTML
     files: gr.File
@@ -46,18 +46,18 @@ class LabParts:
 
 
 def choices(approaches: Sequence[Approach]) -> list[tuple[str, str]]:
-    """Title and key of each method that can be measured without a download."""
+    """Return title and key of each method that can be measured without a download."""
     return [(job.title, job.key) for job in embedded_jobs(approaches)]
 
 
 class LabHandlers:
-    """Stateless apart from the context."""
+    """Handlers of the tab's events. They hold no state of their own."""
 
     def __init__(self, context: Context, plan: Plan, parts: LabParts) -> None:
         self._context, self._plan, self._parts = context, plan, parts
 
     def refresh(self, chosen: list[str] | None, request: gr.Request) -> Updates:
-        """List the visitor's own models among the methods too."""
+        """Update the list of methods, which includes the visitor's own models."""
         own = self._context.models.of(session_of(request))
         there = choices([*self._context.approaches, *own])
         keys = {key for _, key in there}

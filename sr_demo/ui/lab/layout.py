@@ -22,16 +22,16 @@ _INTRO = f'<p class="sr-prose">{marked("lab_intro")}</p>'
 
 
 _TICKED = ("bicubic", "edsr", "rdn", "hat")
-"""What labs compare: the baseline, two common convolutional networks, and one with attention."""
+"""Methods that are ticked at first: the baseline, two common convolutional networks, and one with attention."""
 
 
 def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> None:
     """Lay out the tab and connect its events, in the current Gradio context.
 
     Args:
-        context: What the handlers work with.
-        plan: What is measured of each method.
-        tab: The lists of networks are read again each time this tab is opened: a visitor may have opened a model.
+        context: Shared objects of the tabs.
+        plan: Measurement plan for each method.
+        tab: The lists of networks are updated each time this tab is opened, since a visitor may have opened a model.
     """
     methods = choices(context.approaches)
     gr.HTML(_INTRO)
@@ -68,13 +68,13 @@ def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> N
         if export is not None:
             tab.select(export.refresh, [export.which], [export.which], **light)
     for control in budget:
-        # Once a value is set, not at each digit that is typed or each pixel that a slider moves.
+        # After a value is set, not on each typed digit or each movement of a slider.
         ends: Any = [getattr(control, name, None) for name in ("release", "submit", "blur")]
         gr.on([end for end in ends if end] or [control.change], handlers.judge, [report, *budget], outputs, **light)  # type: ignore[attr-defined]
 
 
 def _export(context: Context) -> ExportHandlers | None:
-    """Lay out the export and connect its event; None where no network can be exported."""
+    """Lay out the export and connect its event; return None if no network can be exported."""
     networks = [(job.title, key) for key, job in exportable(context.approaches).items()]
     if not networks:
         return None

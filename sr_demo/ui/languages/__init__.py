@@ -1,9 +1,9 @@
 """The texts of the page in each language: one JSON file per language, with the same keys; `en.json` is the reference.
 
-Two ways lead to a translated page. What Gradio draws (labels, buttons, tabs, choices, placeholders) takes `text(key)`, which
-Gradio's frontend replaces. HTML of ours takes `marked(key)` and `attribute(name, key)`: English, with the key beside it, from
-which `document.js` translates it in the browser. Scripts call `say(key)` of `text.js`. What the rest of the program has
-in English (states, captions, errors, descriptions of methods) is passed through `word`, which looks the English up.
+Texts of Gradio's components (labels, buttons, tabs, choices, placeholders) are passed as `text(key)`, which Gradio's frontend
+replaces. The page's own HTML uses `marked(key)` and `attribute(name, key)`: English text with the key beside it, by which
+`document.js` translates it in the browser. Scripts call `say(key)` of `text.js`. English texts from the rest of the program
+(states, captions, errors, descriptions of methods) are passed through `word`, and `document.js` looks up their translation.
 The language is that of the browser, or of `?lang=` in the address.
 """
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 LANGUAGES = ("en", "de", "fr", "es", "pt", "zh-CN", "ja")
 _FOLDER = Path(__file__).parent
 _GROUP = "page"
-"""Gradio has texts of its own under words such as "file" and "label": ours lie under this word, apart from them."""
+"""Key of the group that contains this page's texts: Gradio's own texts use keys such as "file" and "label"."""
 
 _LATER = tuple(f"word_{group}_" for group in (*"cdfgilprstxz", "about"))
-"""Keys of words that translate what comes after the first screen: errors, other tabs, reports."""
+"""Prefixes of the keys of words that appear only after the first screen: errors, other tabs, reports."""
 
 
 @cache
@@ -42,9 +42,9 @@ def texts(language: str) -> dict[str, str]:
 
 
 class _Requested(dict[str, Any]):
-    """All languages; a copy has those that the present request names, and English. Gradio copies it for each page.
+    """All languages; a copy contains only English and those that the current request names. Gradio copies it for each page.
 
-    A page in English alone has no words to look up.
+    A page in English only contains no words for translation.
     """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
@@ -58,12 +58,12 @@ class _Requested(dict[str, Any]):
 
 
 _named: ContextVar[set[str] | None] = ContextVar("named", default=None)
-"""Languages that the present request names; None outside of one."""
+"""Languages that the current request names; None outside of a request."""
 
 
 def translations() -> gr.I18n:
-    """Return all languages, for `Blocks.launch`; a page is sent with those that its request names."""
-    import gradio as gr  # shared pages need the rest of this module, and no Gradio
+    """Return all languages, for `Blocks.launch`; a page contains those that its request names."""
+    import gradio as gr  # shared pages need the rest of this module without Gradio
 
     found = gr.I18n(**{language: {_GROUP: _part(language, later=False)} for language in LANGUAGES})  # type: ignore[arg-type]
     found.translations = _Requested(found.translations)
@@ -75,7 +75,7 @@ def _part(language: str, *, later: bool) -> dict[str, str]:
 
 
 def route() -> Route:
-    """Return the route that serves the words of a language that are no part of the page, and their English."""
+    """Return the route that serves the words of a language that are not part of the page, and their English."""
 
     def later(request: Request) -> Response:
         language = str(request.path_params["language"])
@@ -88,7 +88,7 @@ def route() -> Route:
 
 
 class Named:
-    """ASGI middleware that notes which languages a request names: `?lang=`, and the header Accept-Language."""
+    """ASGI middleware that stores the languages that a request names in `?lang=` and the header Accept-Language."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -101,14 +101,14 @@ class Named:
 
 
 def named(request: Request) -> set[str]:
-    """Return the languages of the page that a request names, as `text.js` compares them."""
+    """Return the languages of the page that a request names, matched as in `text.js`."""
     wishes = [request.query_params.get("lang", ""), *request.headers.get("accept-language", "").split(",")]
     bases = {wish.partition(";")[0].strip().lower().partition("-")[0] for wish in wishes}
     return {language for language in LANGUAGES if language.lower().partition("-")[0] in bases}
 
 
 def text(key: str) -> str:
-    """Return a mark that Gradio's frontend replaces, the first one in a string; its text must have no `{name}`."""
+    """Return a mark that Gradio's frontend replaces by the text, only the first in a string; the text has no `{name}`."""
     from gradio.i18n import I18nData
 
     assert key in texts("en"), f"en.json has no text {key!r}"
@@ -119,8 +119,8 @@ def marked(key: str, **values: object) -> str:
     """Return HTML of the English text, which `document.js` translates.
 
     Args:
-        key: The text may contain HTML.
-        **values: For `{name}` in the text.
+        key: Key of the text, which may contain HTML.
+        **values: Values for `{name}` in the text.
     """
     given = "".join(f' data-{name}="{escape(str(value))}"' for name, value in values.items())
     shown = texts("en")[key].format(**{name: escape(str(value)) for name, value in values.items()})
@@ -133,28 +133,28 @@ def attribute(name: str, key: str) -> str:
 
 
 def word(english: str) -> str:
-    """Return plain text as HTML whose English `document.js` looks up among the texts whose keys begin with `word_`.
+    """Return English plain text as HTML that `document.js` translates by the texts whose keys begin with `word_`.
 
-    Each line is looked up by itself. The class `sr-words` does the same for all texts of an element, and the attributes
-    that `attribute` translates.
+    Each line is looked up separately. The class `sr-words` has the same effect on all texts in an element, and on the
+    attributes that `attribute` translates.
     """
     return f'<span class="sr-words">{"<br>".join(map(escape, english.splitlines()))}</span>'
 
 
 def optional(key: str, english: str) -> str:
-    """Return `text(key)` where that is the English text, else `english` as it is: for texts that stand in the code."""
+    """Return `text(key)` if its English text is `english`, otherwise `english`; for texts that are written in the code."""
     return text(key) if texts("en").get(key) == english else english
 
 
 @cache
 def script(name: str) -> str:
-    """Return a script of this folder that may call `translateDocument`."""
+    """Return the script `name` of this folder, preceded by the code of `translateDocument`."""
     return with_texts(_source("document.js") + _source(name))
 
 
 @cache
 def document_script() -> str:
-    """Return a script that translates a document without Gradio, whose texts are those of `of_all`."""
+    """Return a script that translates a document without Gradio, with the texts of `of_all`."""
     return with_texts(_source("document.js") + _TRANSLATE)
 
 
@@ -168,16 +168,16 @@ def _source(name: str) -> str:
 
 
 def with_texts(code: str) -> str:
-    """Return a script that may call `say(key, values)`."""
+    """Return the script `code`, preceded by the code of `say(key, values)`."""
     return _source("text.js") + code
 
 
 def of_all(prefixes: tuple[str, ...], without: tuple[str, ...] = ()) -> str:
-    """Return a script that holds texts in all languages, for pages without Gradio.
+    """Return a script that contains texts in all languages, for pages without Gradio.
 
     Args:
-        prefixes: Of the keys.
-        without: Longer ones, of keys that are left out.
+        prefixes: Prefixes of the keys.
+        without: Longer prefixes of keys to leave out.
     """
 
     def held(language: str) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""The Mosaic tab: a photo rebuilt from a patch database while sliders move."""
+"""The Mosaic tab: a photo that is rebuilt from a patch database while sliders move."""

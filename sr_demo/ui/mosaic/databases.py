@@ -1,8 +1,8 @@
-"""The patch databases ("memories" on the page) that a visitor may choose from, and the rule for deleting them.
+"""The patch databases ("memories" on the page) that a visitor can choose from.
 
-Databases built on the command line are for all visitors and are deleted there. A database that a visitor built on the
-page can be seen, used and deleted by this visitor only, and is removed with the uploads. `VisitorDatabases` lives in the
-session on the server: a browser only ever sends a label.
+Databases built on the command line are available to all visitors and can only be deleted there. A database that a visitor
+has built on the page can be listed, used and deleted by this visitor only, and is removed with the uploads.
+`VisitorDatabases` is part of the session on the server: a browser only sends labels.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ class VisitorDatabases:
     """A visitor's own databases."""
 
     places: dict[str, str] = field(default_factory=dict[str, str])
-    """Label -> folder."""
+    """Label -> folder of the database."""
     made: int = 0
-    """How many were built so far, deleted ones included: labels are numbered."""
+    """Number of databases built so far, including deleted ones; used to number the labels."""
 
     def added(self, memory: PatchDatabase, place: Path) -> tuple[VisitorDatabases, str]:
-        """Return these databases with `memory`, which lies at `place`, and the choice value of the new one."""
+        """Return a copy with the database `memory`, stored in `place`, and the value of its choice."""
         number = f" ({self.made + 1})" if self.made else ""
         label = f"Yours, {len(memory.photos)} photos{number}"
         return VisitorDatabases({**self.places, label: str(place)}, self.made + 1), _OWN + label
 
     def without(self, choice: str) -> VisitorDatabases:
-        """Delete the database of a choice and return the others. Raises BadInput where it is not the visitor's own."""
+        """Delete the database of a choice and return the others. Raises BadInput if it is not one of the visitor's."""
         if not is_own(choice):
             raise BadInput("You can delete only your own memories here.")
         place = self._place(choice)
@@ -47,7 +47,7 @@ class VisitorDatabases:
         return VisitorDatabases({label: p for label, p in self.places.items() if _OWN + label != choice}, self.made)
 
     def memory(self, choice: str) -> tuple[PatchDatabase, str]:
-        """Return the database of a choice, and the name it was built under ("" for none). Raises BadInput."""
+        """Return the database of a choice, and the name that it was built with, or "". Raises BadInput."""
         if choice.startswith(_BUILT):
             entry = named_databases.find(choice.removeprefix(_BUILT))
             return upscalers.shared_database(entry.place), entry.name
@@ -84,7 +84,7 @@ def tile_mosaic(own: VisitorDatabases, choice: str) -> TileMosaic:
 
 
 def retrieval(own: VisitorDatabases, choice: str) -> LearnedRetrieval | RefinedRetrieval:
-    """Return refined retrieval with the chosen database. Raises BadInput."""
+    """Return the upscaler that uses the chosen database: learned or refined retrieval. Raises BadInput."""
     if choice == LEARNED:
         return upscalers.learned_retrieval()
     memory, name = own.memory(choice)

@@ -37,16 +37,16 @@ from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
 
 _SIDE = 256
-"""Largest side of the image that is rebuilt, pixels: small enough to follow a slider."""
+"""Largest side of the input image in pixels, small enough for updates while a slider moves."""
 OPTIONS = ("patch", "overlap", "colour", "variety", "shrink", "polish", "leave_out")  # words: ok
-"""Options that have a control on the tab, in its order."""
+"""Options that have a control on the tab, in the order of the controls."""
 _BUILD_SECONDS = 20.0
 """Expected duration of building a patch database."""
 TILES, REFINED = "tiles", "refined"
 _FIRST = next(sample for sample in EXAMPLES if sample.id == "phone")
-"""The example that the tab opens with."""
+"""The example that the tab shows when it is first opened."""
 Stage = Literal["new", "example", "used"]
-"""Whether the tab was never opened, shows its first example, or was opened again."""
+"""State of the tab: never opened ("new"), showing its first example, or opened again."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class MosaicParts:
 
 @dataclass(frozen=True)
 class Rendering:
-    """What the result on the page was made from, so that a click into it can be explained."""
+    """The inputs of the displayed result, needed to explain a clicked spot."""
 
     path: str
     mode: str
@@ -85,32 +85,32 @@ class _Rendered(NamedTuple):
 class _Built(NamedTuple):
     memory: PatchDatabase
     folder: Path
-    """Under which it lies."""
+    """Parent folder of the database."""
     left_out: Sequence[str]
-    """Sentences on files that are not in it."""
+    """Sentences on files that are not in the database."""
 
 
 class MosaicHandlers:
-    """Stateless apart from the context."""
+    """Handlers of the tab's events. They hold no state of their own."""
 
     def __init__(self, context: Context, parts: MosaicParts) -> None:
         self._context, self._parts = context, parts
 
     def take_example(self, event: gr.EventData) -> str:
-        """Return the file of the example that was clicked."""
+        """Return the file of the clicked example."""
         return str(chosen_file(event))
 
     def open(self, own: VisitorDatabases, database: str, path: str | None, stage: Stage) -> tuple[Any, Any, Stage]:
-        """Return what the tab shows when it is opened.
+        """Return the updates for the opened tab.
 
         Args:
             own: Databases of this visitor.
-            database: The one that is selected; it stays where it still exists.
+            database: Value of the selected database; it stays selected if it still exists.
             path: The image, or None.
-            stage: What `open` returned before, or "new".
+            stage: Stage that `open` returned before, or "new".
 
         Returns:
-            The list of databases, the first time an example unless there is an image, and the new stage.
+            The list of databases, the image (an example on the first opening without an image), and the new stage.
         """
         current = choices(own)
         selected = gr.Radio(current, value=database if database in {value for _, value in current} else BUNDLED)
@@ -119,7 +119,7 @@ class MosaicHandlers:
         return selected, gr.skip(), "used"
 
     def render_example(self, stage: Stage, *values: Any) -> Updates:
-        """Rebuild the example that `open` has just chosen; `values` are those of `render`."""
+        """Rebuild the example that `open` has selected, if any; `values` are the arguments of `render`."""
         return self.render(*values) if stage == "example" else gr.skip()
 
     def render(self, path: str | None, mode: str, database: str, own: VisitorDatabases, *values: Any) -> Updates:
@@ -152,7 +152,7 @@ class MosaicHandlers:
         }  # fmt: skip
 
     def clear(self) -> Updates:
-        """Show no result."""
+        """Clear the result."""
         parts = self._parts
         return {
             parts.rendering: None, parts.result: None, parts.distance_map: None, parts.summary: "", parts.matches: "",

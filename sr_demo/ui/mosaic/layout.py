@@ -27,8 +27,8 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     """Lay out the tab and connect its events, in the current Gradio context.
 
     Args:
-        context: What the handlers work with.
-        tab: When it is opened, the list of databases is read again; the first time, an example becomes a mosaic.
+        context: Shared objects of the tabs.
+        tab: When this tab is opened, the list of databases is updated, and an example is rebuilt the first time.
     """
     by_name = {control.name: control for control in controls(MosaicOptions)}
     with gr.Row(elem_classes="sr-panes sr-mosaic"):
@@ -86,7 +86,7 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     moved = [value.release if isinstance(value, gr.Slider) else value.input for value in values]  # type: ignore[attr-defined]
     for event in (uploaded(image, context).then, mode.change, database.change, *moved):
         event(handlers.render, inputs, rendered, **render)
-    # With `image` as input, Gradio would send what was there before.
+    # With `image` as input, Gradio would send its previous value.
     image.clear(handlers.clear, None, rendered, **light)
     result.select(handlers.show_matches, [rendering, own], matches, show_progress="hidden", **heavy)
     database.change(handlers.choose, database, delete, **light)

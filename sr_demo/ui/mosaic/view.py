@@ -24,7 +24,7 @@ from sr_demo.ui.html import inline_image
 from sr_demo.ui.languages import word
 
 _SHOWN = 5
-"""Matches that are shown for a clicked spot."""
+"""Number of matches that are shown for a clicked spot."""
 _CLICK = "Click a spot to see what matched there."
 
 
@@ -34,11 +34,11 @@ def note(text: str) -> str:
 
 
 def tiles_summary(matches: TileMatches, patch: int, seconds: float) -> str:
-    """Return a paragraph with the numbers of tiles, patches and photos of a mosaic, and how long it took.
+    """Return a paragraph with the numbers of tiles, patches and photos of a mosaic, and its duration.
 
     Args:
         matches: The match of each patch position.
-        patch: Patch side, LR pixels.
+        patch: Side of a patch in LR pixels.
         seconds: Duration of matching and pasting.
     """
     return note(
@@ -48,11 +48,11 @@ def tiles_summary(matches: TileMatches, patch: int, seconds: float) -> str:
 
 
 def refined_summary(numbers: NDArray[np.int64], database: str, seconds: float, left_out: Sequence[str]) -> str:
-    """Return a paragraph with the numbers of spots that were looked up and of entries that matched.
+    """Return a paragraph with the numbers of spots that were looked up, and of different entries that matched.
 
     Args:
-        numbers: Entry that matched at each spot, any shape, int64; negative where the image is flat.
-        database: Size and origin of the database, in words.
+        numbers: Index of the entry that matched at each spot, any shape, int64; negative where the image is flat.
+        database: Description of the database's size and origin.
         seconds: Duration of the refinement.
         left_out: Photos that were excluded because they are the image itself.
     """
@@ -65,7 +65,7 @@ def refined_summary(numbers: NDArray[np.int64], database: str, seconds: float, l
 
 
 def database_ready(photos: int, skipped: Sequence[str]) -> str:
-    """Return a paragraph on a finished database of `photos` photos, and a list of `skipped`, sentences on unusable files."""
+    """Return a paragraph on a new database of `photos` photos, and a list of `skipped`, sentences on unusable files."""
     notes = "".join(f"<li>{escape(sentence)}</li>" for sentence in first_few(skipped))
     return f'{note(f"The memory is ready: {photos} photos.")}<ul class="sr-fine sr-words">{notes}</ul>'
 
@@ -87,7 +87,7 @@ def distance_map(unknown: Floats, shape: tuple[int, ...]) -> Image:
 
 
 def tile_match(matches: TileMatches, r: int, c: int) -> str:
-    """Return HTML with the patch pasted at a tile, its place in the source photo, its distance and its rank.
+    """Return HTML with the patch pasted at a tile, its position in the source photo, its distance and its rank.
 
     Args:
         matches: The match of each patch position.
@@ -190,7 +190,7 @@ def _outlined(photo: NDArray[Any], top: int, left: int, side: int) -> NDArray[np
 
 
 def _left_out(names: Sequence[str]) -> str:
-    """Return a sentence on the photos that were excluded because they are the image itself; "" without any."""
+    """Return a sentence on the photos that were excluded because they are the image itself; "" if there are none."""
     if not names:
         return ""
     return f" Left out, because it is your own picture: {', '.join(names)}."

@@ -23,7 +23,7 @@ from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import file_url
 
 _TYPICAL = (256, 256)
-"""(height, width) for the time estimate of photos that are not decoded yet."""
+"""(height, width) assumed in the time estimate of photos that are not decoded yet."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SeveralParts:
 
 
 class SeveralHandlers:
-    """Stateless apart from what it is made of."""
+    """Handlers of the tab's events. They hold no state of their own."""
 
     def __init__(self, context: Context, parts: SeveralParts) -> None:
         self._context, self._parts = context, parts
@@ -48,14 +48,14 @@ class SeveralHandlers:
     def run(
         self, files: list[str] | None, methods: list[str], form: str, quality: float, private: bool, request: gr.Request
     ) -> Iterator[Updates]:
-        """Enlarge the uploaded photos, and stream how far it is.
+        """Upscale the uploaded photos, and yield the progress and the results.
 
         Args:
             files: Uploads.
             methods: Keys of the methods.
-            form: Format of the results, see `output_choice.chosen`, like what follows.
-            quality: Of that format.
-            private: Whether position and serial numbers are kept.
+            form: Format of the results; see `output_choice.chosen`, also for `quality` and `private`.
+            quality: Quality of the format.
+            private: Whether GPS position and serial numbers are kept.
             request: Identifies the browser session.
         """
         session, parts = f"several {session_of(request)}", self._parts

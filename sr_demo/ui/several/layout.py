@@ -55,7 +55,7 @@ def several_tab(context: Context) -> None:
 
 
 def _default(context: Context, jobs: Sequence[Job]) -> list[str]:
-    """Return the key of the quickest network that is ticked in Compare."""
+    """Return the key of the fastest network that is ticked in Compare, as a list of at most one."""
     keys = ticked(jobs, context.runner.estimates)
     found = quickest(context.runner.estimates, [job for job in jobs if job.key in keys])
     return [job.key for job in ([found] if found else jobs[:1])]

@@ -1,4 +1,4 @@
-"""Enlarges many photos one after the other into one zip. A photo that fails is named, and the others go on."""
+"""Upscaling of many photos, one after the other, into one zip. The failure of one photo does not affect the others."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from sr_demo.ui.uploads import public
 MOST_PHOTOS = 50
 MOST_METHODS = 4
 _SIDE = 64
-"""Pixels of the part of a photo that its thumbnails show: few, so that a difference is seen."""
+"""Side in pixels of the part of a photo that its thumbnails show: small, so that differences are visible."""
 _SECONDS_BETWEEN = 0.3
-"""Progress within a photo is passed on at most this often."""
+"""Smallest interval of progress updates within a photo, in seconds."""
 
 
 class Thumbnail(NamedTuple):
-    """The middle of an image, in a file of its own."""
+    """The centre of an image, in a file of its own."""
 
     label: str
     path: Path
@@ -42,20 +42,20 @@ class Thumbnail(NamedTuple):
 
 @dataclass
 class Photo:
-    """A photo in the queue, and what has become of it."""
+    """A photo in the queue, with its state and results."""
 
     path: Path
     state: str = "waiting"
     thumbnails: list[Thumbnail] = field(default_factory=list[Thumbnail])
     """Thumbnails of the photo, then of each result."""
     results: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    """See `table.record`."""
+    """Records of the results; see `table.record`."""
     failures: list[str] = field(default_factory=list[str])
-    """Sentences."""
+    """Error messages, one sentence each."""
 
     @property
     def name(self) -> str:
-        """Name of the file, which may contain anything."""
+        """Name of the file, which may contain any characters."""
         return self.path.name
 
     def end(self, *, stopped: bool) -> None:
@@ -64,7 +64,7 @@ class Photo:
 
 
 def check_counts(photos: int, methods: int) -> None:
-    """Check how much one queue is to do. Raises BadInput."""
+    """Raise BadInput if there are too many photos for one queue, or too many or no methods."""
     if photos > MOST_PHOTOS:
         raise BadInput(
             f"At most {MOST_PHOTOS} photos at once, and these are {photos}. Leave some out; for whole folders there "
@@ -76,35 +76,35 @@ def check_counts(photos: int, methods: int) -> None:
 
 @dataclass
 class Queue:
-    """Photos, what is done to them, and how far it is. Files are written to `folder`."""
+    """Photos, the jobs to run on each, and the progress. Files are written to `folder`."""
 
     photos: list[Photo]
     jobs: Sequence[Job]
     limits: Limits
     folder: Path
     output: Output = field(default_factory=Output)
-    """How results are written; `SAME` follows each photo."""
+    """File format of the results; `SAME` selects that of each photo."""
     progress: str = ""
-    """What goes on now, in one line."""
+    """Progress in one line."""
     changed: bool = True
-    """Whether a photo has another state than when this was last read and reset."""
+    """Whether the state of a photo has changed since this flag was last reset."""
     _names: set[str] = field(default_factory=set[str])
 
     @property
     def zip(self) -> Path:
-        """The file with all results, and `photos.json`."""
+        """The zip with all results and `photos.json`."""
         return self.folder / ZIP
 
     def run(self, runner: Runner, caller: Caller, seconds: Callable[[Job], float]) -> Iterator[None]:
-        """Enlarge the photos; yields whenever `progress` or a photo has changed.
+        """Upscale the photos; yield whenever `progress` or a photo has changed.
 
         Args:
             runner: Runs the jobs.
-            caller: Whose turns are used, and whose Stop ends it. Results so far stay.
-            seconds: Expected seconds of a job.
+            caller: The caller who takes the turns, and whose Stop ends the queue. Finished results remain.
+            seconds: Returns the expected seconds of a job.
 
         Raises:
-            StorageError: The disk refuses.
+            StorageError: A file cannot be written.
         """
         with disk_refusals(), zipfile.ZipFile(self.zip, "w", zipfile.ZIP_STORED) as archive:
             for number, photo in enumerate(self.photos, 1):
@@ -122,7 +122,7 @@ class Queue:
     def _enlarged(
         self, photo: Photo, runner: Runner, caller: Caller, seconds: Callable[[Job], float], archive: zipfile.ZipFile
     ) -> Iterator[str]:
-        """Enlarge one photo with all jobs into `archive`; yields what goes on."""
+        """Upscale one photo with all jobs and write the results into `archive`; yield descriptions of the progress."""
 
         def load() -> tuple[ImageData, Image | None]:
             check_present(photo.path)
@@ -136,7 +136,7 @@ class Queue:
                 if isinstance(event, Done):
                     try:
                         self._save(photo, event.result, inputs.get()[0], archive)
-                    except BadInput as exc:  # the format cannot hold so large an image
+                    except BadInput as exc:  # the image is too large for the format
                         photo.failures.append(f"{title}: {exc}")
                     yield f"{title}, done"
                 elif isinstance(event, Failed):
@@ -147,9 +147,9 @@ class Queue:
                     last = time.monotonic()
                     left = "" if event.seconds_left is None else f", {formatting.seconds(event.seconds_left)} left"
                     yield f"{title}, {event.note or 'working'}{left}"
-        except SRError as exc:  # it is no image, or too large
+        except SRError as exc:  # the file is no image, or too large
             photo.failures.append(str(exc))
-        except OSError:  # of the disk that takes the results: it concerns all photos
+        except OSError:  # from writing the results: concerns all photos
             raise
         except Exception as exc:
             photo.failures.append(unexpected(exc, "upscaling one of several photos"))
@@ -172,7 +172,7 @@ class Queue:
         photo.results.append({**record(result), "file": stored, **written.as_dict()})
 
     def _thumbnail(self, image: ImageData, lr: Size, name: str, label: str) -> Thumbnail:
-        """Write the part of `image` that is the middle of `_SIDE` pixels of the LR image of the size `lr`."""
+        """Write the part of `image` that corresponds to the central `_SIDE` x `_SIDE` pixels of its LR image of size `lr`."""
         size = image.size
         rows, columns = min(_SIDE, lr.height), min(_SIDE, lr.width)
         height, width = max(rows * size.height // lr.height, 1), max(columns * size.width // lr.width, 1)
@@ -181,13 +181,13 @@ class Queue:
         return Thumbnail(label, self.folder / name)
 
     def _free_name(self, stem: str, ending: str) -> str:
-        """Return a name for the zip that no other file has there: photos of one name come from several folders."""
+        """Return a name that is unique in the zip: photos from several folders may have the same name."""
         name = numbered(Path(fitting(stem, ending)), lambda path: path.name.lower() in self._names).name
         self._names.add(name.lower())
         return name
 
     def report(self) -> dict[str, Any]:
-        """Return what has become of each photo, as JSON-able data."""
+        """Return the states and results of all photos as JSON-serialisable data."""
         photos = [
             {"name": photo.name, "state": photo.state, "results": photo.results, "failures": photo.failures}
             for photo in self.photos

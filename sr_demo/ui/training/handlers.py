@@ -16,14 +16,14 @@ from sr_demo.ui.html import fine_print, inline_image, problem
 from sr_demo.ui.method_choices import Context
 
 _SAMPLE, _TOP, _LEFT, _SIDE = "astronaut", 40, 140, 192
-"""The crop, pixels of the HR image: a face, hair and cloth."""
+"""The sample image and its crop in pixels: a face, hair and cloth."""
 _SHOWN = 2 * _SIDE
 _SECONDS = 3.0
 """Expected duration of upscaling the crop with all networks."""
 
 
 class TrainingHandlers:
-    """Stateless apart from the context."""
+    """Handlers of the tab's events."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -48,7 +48,7 @@ class TrainingHandlers:
             return self.curves(chosen), problem(str(exc))
 
     def crops(self, chosen: list[str] | None, progress: Progress = SILENT) -> str:
-        """Return the original, bicubic and the result of each network, with PSNR-Y and SSIM-Y, as HTML."""
+        """Return the original, the bicubic result, and each network's result with PSNR-Y and SSIM-Y, as HTML."""
         try:
             reference = self._reference
         except SRError as exc:

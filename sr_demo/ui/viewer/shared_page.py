@@ -1,8 +1,8 @@
-"""A comparison as one HTML file: the viewer, the images and the numbers, which opens from disk without a network.
+"""A comparison as one HTML file with the viewer, the images and the numbers, which opens from disk without a network.
 
-The viewer and the sorting of the table are the files that the page itself runs. A Content-Security-Policy inside the file
-lets a browser run this one script and load nothing from anywhere: whatever a name contains, it stays text. The images come
-without the photo's metadata, which may say where it was taken.
+The scripts of the viewer and of the table's sorting are the files that the page itself runs. A Content-Security-Policy in the
+file allows this one script and no loading from elsewhere, so that names are never executed. The images have no metadata of
+the photo, which may contain its GPS position.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sr_demo.ui.languages import document_script, of_all
 from sr_demo.ui.viewer.viewer import ViewerImage, script, source, viewer_value
 
 LIMIT_BYTES = 48 * 2**20
-"""Largest sum of the image files in a page, which are a third larger there. Beyond it, large images are smaller copies."""
+"""Largest sum of a page's image files, before base64. If it is exceeded, large images are replaced by smaller copies."""
 _TEXTS = ("viewer", "word", "table", "column")
 _NOT_SHOWN = (
     "word_x_",
@@ -48,15 +48,15 @@ _NOT_SHOWN = (
     "word_e_",
     "word_m_",
 )
-"""Errors, and texts of the other tabs."""
+"""Prefixes of texts that are left out: errors, and texts of other tabs."""
 _TABLE = Path(__file__).parents[1] / "compare" / "table.js"
 
 
 def write_page(comparison: Comparison, target: Path) -> Path:
-    """Write the page of a comparison; it appears at `target`, which is returned, only when complete. Raises StorageError."""
+    """Write the page of a comparison to `target` atomically, and return `target`. Raises StorageError."""
 
     def write(part: Path) -> None:
-        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:  # names of files may be no Unicode
+        with part.open("w", encoding="utf-8", errors="backslashreplace") as file:  # file names may be invalid Unicode
             file.writelines(_parts(comparison))
 
     with disk_refusals():
@@ -67,16 +67,16 @@ def write_page(comparison: Comparison, target: Path) -> Path:
 def write_results_page(
     image: ImageData, results: Sequence[ImageResult], target: Path, reference: Image | None = None
 ) -> Path:
-    """Write a page of results that are not on disk yet.
+    """Write a page of results that are in memory only, and return it.
 
     Args:
-        image: What the methods were given.
-        results: Theirs, of different jobs.
-        target: The HTML file, which is returned.
-        reference: (H, W, 3) float32 in [0, 1], what they were scored against; None where there is none.
+        image: Input of the methods.
+        results: Results of different jobs.
+        target: HTML file to write.
+        reference: (H, W, 3) float32 in [0, 1], the HR reference of the scores; None if there is none.
 
     Raises:
-        StorageError: The disk refuses.
+        StorageError: A file cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="sr_demo_page_") as name, disk_refusals():
         folder = Path(name)
@@ -92,14 +92,14 @@ def write_results_page(
 
 
 def page(comparison: Comparison) -> str:
-    """Return the page of a comparison."""
+    """Return the page of a comparison as HTML."""
     return "".join(_parts(comparison))
 
 
 def policy() -> str:
-    """Return the Content-Security-Policy of a page: its own script, images inside it, nothing from elsewhere."""
+    """Return the Content-Security-Policy of a page: only its own script, and images inside it."""
     digest = base64.b64encode(hashlib.sha256(_script().encode("utf-8")).digest()).decode("ascii")
-    # Styles cannot fetch anything here, since images and fonts from elsewhere are not allowed.
+    # Inline styles cannot load anything, since images and fonts from elsewhere are not allowed.
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
@@ -136,7 +136,7 @@ def _parts(comparison: Comparison) -> Iterator[str]:
 
 @cache
 def _script() -> str:
-    """Return the page's script: what Gradio runs as bodies of functions is made functions, which are then called."""
+    """Return the page's script: the function bodies that Gradio would run, wrapped in functions, and the calls of these."""
     table = _TABLE.read_text(encoding="utf-8")
     return (
         f"{of_all(_TEXTS, _NOT_SHOWN)}const runTranslation = () => {{\n{document_script()}}};\n"
@@ -146,7 +146,7 @@ def _script() -> str:
 
 
 def _for_viewer(image: SavedImage, index: int) -> ViewerImage:
-    """Return the image as the viewer takes it; the script puts its bytes in the place of the address."""
+    """Return the image in the viewer's format; the script replaces the address by the image's bytes."""
     return ViewerImage(
         id=image.id, label=image.label, url=f"#image-{index}", width=image.size.width, height=image.size.height,
         alt=image.alt, scores=image.scores, note=image.note, reference=image.reference,
@@ -155,7 +155,7 @@ def _for_viewer(image: SavedImage, index: int) -> ViewerImage:
 
 
 class _Method(NamedTuple):
-    """A method and what there is to know about its result."""
+    """A method and facts about its result."""
 
     title: str
     facts: list[str]
@@ -181,7 +181,7 @@ def _method(result: Result) -> _Method:
 
 
 def _too_large(images: Sequence[SavedImage]) -> tuple[list[SavedImage], int]:
-    """Return the images that must be made smaller so that all fit, and the bytes that each of them may take."""
+    """Return the images that must be downscaled so that all fit, and the largest number of bytes for each of them."""
     sizes = [image.shown.stat().st_size for image in images]
     if sum(sizes) <= LIMIT_BYTES:
         return [], LIMIT_BYTES
@@ -190,14 +190,12 @@ def _too_large(images: Sequence[SavedImage]) -> tuple[list[SavedImage], int]:
 
 
 def _smaller(file: Path, most: int) -> bytes:
-    """Return a PNG of at most `most` bytes that shows the same as `file`, which is larger."""
+    """Return a downscaled copy of the image in `file` as PNG of at most `most` bytes."""
     whole = read(file, Limits(max_bytes=2**40))
     height, width = shape = Size.of(whole.rgb)
     size, ratio, content = file.stat().st_size, 1.0, b""
     while size > most and max(shape) > 1:
-        ratio *= min(
-            0.9, (most / size) ** 0.5
-        )  # a smaller image takes more bytes per pixel: one step may not be enough
+        ratio *= min(0.9, (most / size) ** 0.5)  # a smaller image takes more bytes per pixel: one step may not suffice
         shape = Size(max(int(height * ratio), 1), max(int(width * ratio), 1))
         content = encode_png(reduced(whole, shape))
         size = len(content)

@@ -1,9 +1,9 @@
 """The comparison viewer: images of one scene in a grid or under a slider, with one zoom and position for all.
 
-Python only states what is shown. Appearance and behaviour are in `viewer.html`, `viewer.css` and `SCRIPTS`, which Gradio
-renders as one custom component: the template is static, the script builds the document from `value` and follows its changes,
-so that an image added while people look at others disturbs nothing. `shared_page.py` puts the same files into a page of their
-own.
+Python only provides the value. Appearance and behaviour are defined in `viewer.html`, `viewer.css` and `SCRIPTS`, which
+Gradio renders as one custom component: the template is static; the script builds the document from `value` and updates only
+what has changed, so that a new image does not disturb the view of others. `shared_page.py` uses the same files in a separate
+page.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SCRIPTS = (
     "geometry.js", "mask.js", "state.js", "elements.js", "stage.js", "plate.js", "adjust.js", "bars.js", "draw.js",
     "input.js", "viewer.js",
 )  # fmt: skip
-"""Parts of one script, since those of Gradio's components have no imports: what runs at once uses what stands before it."""
+"""Parts of one script, in the order of their dependencies: scripts of Gradio's components cannot import modules."""
 
 _HERE = Path(__file__).parent
 
@@ -37,30 +37,30 @@ class ViewerImage:
     """One image of a comparison, as the viewer's script receives it.
 
     Attributes:
-        id: Short, unique in the comparison, stable from one update to the next. A download is named after it unless the
-            server states a name; Gradio states the file's own name.
-        label: Name of the image; plain text of one line, shown as text whatever it contains.
-        url: Address relative to the page, see `file_url`.
-        width: Pixels of the full result, also where `url` shows a smaller copy of it: 1:1 means these pixels.
-        height: Likewise.
+        id: Short id, unique in the comparison, the same in all updates. A download is named after it unless the server sets
+            a name; Gradio sets the file's own name.
+        label: Name of the image; one line of plain text, never interpreted as HTML.
+        url: Address relative to the page; see `file_url`.
+        width: Width of the full result in pixels, even if `url` is that of a smaller copy: 1:1 refers to these pixels.
+        height: Height of the full result, likewise.
         alt: Text alternative, read by screen readers.
         scores: One line of plain text, or "".
         note: One line of plain text, or "".
         difference_url: Address of the difference to the HR reference, or "".
         reference: Whether this is the HR reference that the others are scored against.
-        download_url: Address of the file to download; "" where it is the one behind `url`.
-        status: Shown in place of an image that has no `url` yet: "waiting", "tile 3 of 12", or why there is none.
-        fraction: How much of it is done, 0..1; drawn as a bar where it is above 0.
-        failed: Whether `status` says why there is no image; screen readers announce it at once.
-        invents: Whether it can show less of its detail.
-        faithful_url: Address of the result with none of its detail; "" where that was not requested.
-        detailed_url: Address of the result with all of its detail on the low band of the one before. Anything between is a
-            mixture of the two.
-        invention_url: Address of the map that lies over the image, or "".
-        part: Where it lies in the images that show more than it; around it, the first of those is shown, darker.
+        download_url: Address of the file to download; "" if it is that of `url`.
+        status: Shown in place of an image without `url`: "waiting", "tile 3 of 12", or an error message.
+        fraction: Finished share of the job, 0..1; shown as a bar if above 0.
+        failed: Whether `status` is an error message; screen readers announce it immediately.
+        invents: Whether the detail of the image can be reduced.
+        faithful_url: Address of the result with none of its detail; "" if that was not requested.
+        detailed_url: Address of the result with all of its detail on the low band of the image at `faithful_url`. The viewer
+            mixes the two for values in between.
+        invention_url: Address of the map that is drawn over the image, or "".
+        part: Position of the image in images of the whole photo; the first of these is shown darkened around it.
 
     Raises:
-        ValueError: For an empty id or size, and for an address outside of the page's own server.
+        ValueError: The id or the size is empty, or an address is not on the page's own server.
     """
 
     id: str
@@ -118,16 +118,16 @@ def viewer_value(
 ) -> dict[str, Any]:
     """Return the component's `value`.
 
-    Zoom, position, mode and selected pair survive an update as long as it shows the same scene; another scene starts fitted,
-    or as it was left.
+    Zoom, position, mode and selected pair survive an update that shows the same scene. Another scene starts fitted to the
+    viewer, or in its last state.
 
     Args:
-        images: What is shown, in this order.
-        empty: What is shown instead when there are none.
-        pair: Ids of the images that the slider opens with; None takes the first two.
-        example: Opens with the slider, and the comparison after it as a grid.
-        scene: Equal for comparisons of the same part of the same photo; "" takes the first image's `url` for it.
-        adjustable: Whether the event `input` can request less detail, and maps of what was invented.
+        images: Images to show, in order.
+        empty: Text to show if there are no images.
+        pair: Ids of the images that the slider opens with; None for the first two.
+        example: Whether this is an example: it opens with the slider, and the next comparison as a grid.
+        scene: Equal for comparisons of the same part of the same photo; "" uses the first image's `url`.
+        adjustable: Whether the event `input` can request less detail, and maps of invented detail.
 
     Raises:
         ValueError: Two images share an id.
@@ -143,7 +143,7 @@ def viewer_value(
 
 
 _RUN = "window.srViewer(element, trigger, props, watch);"
-# In brackets, so that browsers do not parse it twice: once to find its end, and again when it runs.
+# The brackets make browsers parse the function immediately, instead of once to find its end and again when it runs.
 _SHARED = "window.srViewer = (function (element, trigger, props, watch) {{\n{script}}});\n" + _RUN
 
 
@@ -156,20 +156,21 @@ def viewer(
     savable: bool = False,
     first: bool = True,
 ) -> gr.HTML:
-    """Return the component, which shows `example`, or the sentence `empty` where that has no images.
+    """Return the viewer component.
 
-    The slider opens with the two images of `example` whose indices are `pair`.
+    To update it, return `viewer_value(...)` from a listener with `show_progress="hidden"`: otherwise Gradio fades the
+    component while it waits for the next value. If the value is `adjustable`, the event `input` requests less detail or maps,
+    and `apply` requests the positions of faces; see `ui/compare/adjustment.py`.
 
-    Where images are `savable`, each has a button that triggers the event `select` with its `url` and `label`. Where the value
-    is `adjustable`, the event `input` requests less detail, or maps, and `apply` requests where faces are: see
-    `ui/compare/adjustment.py`.
-
-    The `first` one of a page, which must be there before the others, brings the script of all.
-
-    Update it by returning `viewer_value(...)` from a listener with `show_progress="hidden"`: Gradio fades a component
-    that waits for its next value, while people are looking at the images it already shows.
+    Args:
+        empty: Text to show if there are no images.
+        elem_id: Id of the component's element.
+        example: Images to show at first.
+        pair: Indices of the two images of `example` that the slider opens with.
+        savable: Whether each image has a button that triggers the event `select` with its `url` and `label`.
+        first: Whether this is the first viewer of the page. It contains the script of all, so it must precede the others.
     """
-    import gradio as gr  # `shared_page` needs the rest of this module, and no page
+    import gradio as gr  # `shared_page` needs the rest of this module without Gradio
 
     opened = (example[pair[0]].id, example[pair[1]].id) if example else None
     return gr.HTML(
@@ -184,10 +185,10 @@ def viewer(
 
 
 def scroll_to(elem_id: str) -> str:
-    """Return the script of an event that scrolls to a viewer where it is out of sight: on a phone, below the controls.
+    """Return the script of an event that scrolls to a viewer that is out of sight (on phones, below the controls).
 
-    At once: while a browser scrolls smoothly, what grows above the viewer moves it. Before that the column of the viewer is
-    made as high as the screen, so that what comes under the viewer pushes nothing away that is in sight.
+    It scrolls without animation, during which elements that grow above the viewer would move it. It first sets the height of
+    the viewer's column to that of the screen, so that elements added below the viewer do not shift visible ones.
     """
     return f"""() => {{
   const viewer = document.getElementById("{elem_id}");
@@ -200,7 +201,7 @@ def scroll_to(elem_id: str) -> str:
 
 
 def script() -> str:
-    """Return the viewer's script with all that it needs in front of it."""
+    """Return the viewer's script, preceded by all code that it needs."""
     return with_texts("".join(map(source, SCRIPTS)))
 
 
