@@ -42,7 +42,7 @@ log = logging.getLogger("sr_demo")
 
 _FOLDER = "engines"  # words: ok
 """In the cache folder: the name that earlier versions used."""
-_FORMAT = 3
+_FORMAT = 4
 """Raised when converted networks and verdicts of earlier versions must not be used any more."""
 SIDE = 96
 """Side in pixels of the image on which both backends are timed."""
@@ -208,7 +208,8 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
 
     Raises:
         StorageError: when the cache folder cannot be written.
-        Exception: whatever `network`, `waiting` or the converter raises.
+        ConversionError: when OpenVINO cannot run the network, or gives other results.
+        Exception: whatever `network` or `waiting` raises.
     """
     everything = storage.ready(which.folder.parent)
     with storage.guarded(everything), storage.alone(everything, waiting):
@@ -223,7 +224,7 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
 def prepare(preparation: Preparation) -> Verdict:
     """Convert the network, compare and time both backends, and store which one won.
 
-    Conversion runs beside other work, timing does not. Raises StorageError, or what loading or the converter raises.
+    Conversion runs beside other work, timing does not. Raises StorageError, ConversionError, or what loading raises.
     """
     which = preparation.files
     precision = openvino_backend.fast_precision() if which.precision == "auto" else which.precision
@@ -332,7 +333,7 @@ class Preparer:
                     verdict = prepare(preparation)
             except SRError as exc:
                 log.warning("a network could not be prepared for OpenVINO: %s", exc)
-            except Exception as exc:  # the converter's own errors: torch stays in use
+            except Exception as exc:  # such as ConversionError: torch stays in use
                 log.warning("a network could not be prepared for OpenVINO", exc_info=exc)
             else:
                 preparation.decided(verdict)
