@@ -178,12 +178,14 @@ def open_stored(which: ConvertedFiles) -> Upscaler | None:
 
 def can_prepare(upscaler: Upscaler) -> bool:
     """Return whether a loaded approach is one network that OpenVINO may run faster: convolutions, HAT or DRCT, on a CPU."""
+    from torch import nn
+
     from sr_demo.backends.torch_backend import NetworkUpscaler, device
 
     if type(upscaler) is not NetworkUpscaler or device().type != "cpu":
         return False
     if upscaler.mode == "autocast":
-        return True
+        return isinstance(upscaler.network, nn.Module)  # not one that spandrel pads and crops around
     from sr_demo.networks import attention_graph
 
     return attention_graph.is_supported(upscaler.network)
