@@ -24,7 +24,7 @@ from sr_demo.timing import Timing
 ID = "own"
 """Id of every approach that is a user's file; the name of its checkpoint is the stem of the file."""
 STATED = "stated by you"
-_FORMAT = 1
+_FORMAT = 2
 """Raised when results of earlier trials must not be used any more."""
 TRIAL_SECONDS = 180.0
 """Longest trial in a process of its own, while others may wait."""
