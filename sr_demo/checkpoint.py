@@ -150,6 +150,8 @@ class Checkpoint:
     """Scale factor, where it differs from that of the approach."""
     invents: bool | None = None
     """See `Approach.invents`, where it differs."""
+    load_options: tuple[str, ...] | None = None
+    """See `Approach.load_options`, where they differ."""
     recommended: bool = False
     """Whether `fetch --recommended` downloads it."""
     repositories: tuple[Repository, ...] = ()

@@ -122,7 +122,7 @@ def _checked(job: Job) -> ConvertedFiles:
         quantization.require()
     which = selection.converted_files(job.identity)
     if which is None:
-        names = " and ".join(approach.load_options) or "its options"
+        names = " and ".join(approach.load_options_of(job.checkpoint)) or "its options"
         raise BadInput(f"{job.title} runs in int8 only with {names} at the default. Change that, or the precision.")
     return which
 

@@ -153,7 +153,7 @@ def test_an_impossible_request_is_refused_in_one_sentence(monkeypatch: pytest.Mo
             "cannot run in int8, which is for convolutional and attention networks. Choose auto, bf16 or fp32."
             in refusal(name)
         )
-    assert "only with denoise at the default" in refusal("real-esrgan", {"denoise": 0.5})
+    assert "only with denoise at the default" in refusal("real-esrgan:general-x4v3", {"denoise": 0.5})
     monkeypatch.setattr(hardware, "gpu_bytes", lambda: 10**9)
     assert refusal("edsr").startswith("int8 is for processors, and networks run on the GPU")
 
