@@ -29,7 +29,7 @@ import numpy as np
 
 from sr_demo.backends import openvino_backend, shipped_int8
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.errors import SRError
+from sr_demo.errors import SRError, WeightsUnavailable
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
@@ -87,6 +87,8 @@ class ConvertedFiles:
     """Name of the folder: a digest of everything that changes the converted network."""
     precision: Precision
     scale: int
+    source: Path | None = None
+    """The model file of a user, whose converted form must not outlive it; None for weights that stay."""
 
     @property
     def folder(self) -> Path:
@@ -114,7 +116,8 @@ def converted_files(model: ModelIdentity) -> ConvertedFiles | None:
         openvino_backend.installed_version(), openvino_backend.processor(), _sources(),
         shipped.sha256 if shipped else "",
     ]  # fmt: skip
-    return ConvertedFiles(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale)
+    source = next((file.path for file in files if file.path is not None), None)
+    return ConvertedFiles(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale, source)
 
 
 class Preparation(Protocol):
@@ -211,6 +214,7 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
     Raises:
         StorageError: when the cache folder cannot be written.
         ConversionError: when OpenVINO cannot run the network, or gives other results.
+        WeightsUnavailable: when the file of a user was deleted meanwhile; nothing is kept then.
         Exception: whatever `network` or `waiting` raises.
     """
     everything = storage.ready(which.folder.parent)
@@ -221,12 +225,18 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
         with storage.unfinished_folder(everything) as part:
             openvino_backend.convert(network(), part / which.key)
             (part / which.key).replace(which.folder)
+        # After it is in place: whoever deletes the file first and then this folder leaves nothing, in whatever order.
+        if which.source is not None and not which.source.exists():
+            shutil.rmtree(which.folder, ignore_errors=True)
+            raise WeightsUnavailable(
+                f"The model file {which.source.name} was changed or removed since it was opened. Open it again."
+            )
 
 
 def prepare(preparation: Preparation) -> Verdict:
     """Convert the network, compare and time both backends, and store which one won.
 
-    Conversion runs beside other work, timing does not. Raises StorageError, ConversionError, or what loading raises.
+    Conversion runs beside other work, timing does not. Raises as `convert` does, or what loading raises.
     """
     which = preparation.files
     precision = openvino_backend.fast_precision() if which.precision == "auto" else which.precision
