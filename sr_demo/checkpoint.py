@@ -150,6 +150,8 @@ class Checkpoint:
     """Scale factor, if it differs from that of the approach."""
     invents: bool | None = None
     """See `Approach.invents`; None if it does not differ."""
+    load_options: tuple[str, ...] | None = None
+    """See `Approach.load_options`; None if they do not differ."""
     recommended: bool = False
     """Whether `fetch --recommended` downloads it."""
     repositories: tuple[Repository, ...] = ()

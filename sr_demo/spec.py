@@ -198,6 +198,10 @@ class Approach:
         """Return whether results of this checkpoint may contain invented detail."""
         return self.invents if checkpoint.invents is None else checkpoint.invents
 
+    def load_options_of(self, checkpoint: Checkpoint) -> tuple[str, ...]:
+        """Return the names of the options that change what is loaded of this checkpoint."""
+        return self.load_options if checkpoint.load_options is None else checkpoint.load_options
+
     @property
     def large(self) -> bool:
         """Whether the approach needs a GPU, so that it is listed separately."""

@@ -95,6 +95,7 @@ _GENERAL = Checkpoint(
     bytes_per_pixel=1100,
     flops_per_pixel=2.43e6,
     variant="Compact",
+    load_options=("denoise",),  # of two files; the others have one, and ignore it
     recommended=True,
 )  # fmt: skip
 
@@ -186,7 +187,6 @@ APPROACH = Approach(
     ),
     preferred=("x4plus", "general-x4v3"),
     options=RealEsrganOptions,
-    load_options=("denoise",),
     # Halo of the published general model (34 3x3 convolutions in a row), measured as by `bench halos`.
     tiling=Tiling("tiles", halo=28, max_aspect=2),
     scale=_SCALE,

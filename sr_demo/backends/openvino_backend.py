@@ -23,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sr_demo.errors import OutOfMemory, StorageError
-from sr_demo.image import Image, readonly
+from sr_demo.image import Image, Pixels, readonly
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.system import seals
@@ -35,7 +35,16 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 MODEL = "model.xml"
 """File name of a converted network within its folder; its weights lie beside it in `model.bin`."""
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
+_TRACED, _COMPARED = (24, 40), (45, 53)
+"""Heights and widths on which a network is traced and then compared: unequal, so that the converter takes neither for a
+constant, and odd, since a module that pads where a side is no multiple of something loses that while it is traced."""
+_LARGEST_DIFFERENCE = 0.02
+"""Between a network and its converted form, both in fp32: HAT and DRCT differ by 0.000001."""
 _converting = Lock()
+
+
+class ConversionError(Exception):
+    """OpenVINO lacks an operation of a network, or would give other results."""
 
 
 def available() -> bool:
@@ -123,11 +132,7 @@ class ConvertedNetwork:
         self.loss_db = loss_db
         self._scale = scale
         exact = fast_precision() if precision == "int8" else precision
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[exact], "PERFORMANCE_HINT": "LATENCY"}
-        threads = os.environ.get("OMP_NUM_THREADS", "")
-        if threads.isdecimal() and int(threads) > 0:
-            settings["INFERENCE_NUM_THREADS"] = int(threads)
-        self._request = _core().compile_model(str(folder / model), "CPU", settings).create_infer_request()
+        self._request = _compiled(str(folder / model), exact).create_infer_request()
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """Run one forward pass. Raises OutOfMemory when it does not fit."""
@@ -135,7 +140,8 @@ class ConvertedNetwork:
 
         progress.check()
         height, width = image.shape[:2]
-        out = np.empty((1, height * self._scale, width * self._scale, 3), np.float32)
+        # NaN where the network writes nothing, never the previous content of this memory, such as another image.
+        out = np.full((1, height * self._scale, width * self._scale, 3), np.nan, np.float32)
         # OpenVINO shares only writeable memory and does not keep it alive: hence a copy, bound to a name.
         lr = np.array(image[None], np.float32, order="C")
         self._request.set_input_tensor(openvino.Tensor(lr, shared_memory=True))
@@ -150,16 +156,26 @@ class ConvertedNetwork:
         return readonly(out[0])
 
 
-def convert(network: Any, folder: Path) -> None:
+def _compiled(model: Any, precision: str) -> Any:
+    """Compile a model, or the file of one, for this CPU. Raises RuntimeError."""
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdecimal() and int(threads) > 0:
+        settings["INFERENCE_NUM_THREADS"] = int(threads)
+    return _core().compile_model(model, "CPU", settings)
+
+
+def convert(network: Any, folder: Path, *, any_size: bool = True) -> None:
     """Convert a network for `ConvertedNetwork`. Takes from a second to a minute, and imports torch.
 
     Args:
         network: An nn.Module in fp32, (1, 3, H, W) in and out.
         folder: Folder to write to; created if it does not exist.
+        any_size: Whether the results must equal those of the network at odd sizes too. A benchmark runs one size.
 
     Raises:
         StorageError: The folder cannot be written.
-        Exception: Errors of the converter for unsupported operations.
+        ConversionError: OpenVINO cannot run the network, or gives other results.
     """
     import copy
     import warnings
@@ -177,13 +193,20 @@ def convert(network: Any, folder: Path) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.network(x.permute(0, 3, 1, 2)).clamp(0, 1).permute(0, 2, 3, 1)
 
-    # With unequal sides, so that the converter treats neither as a constant.
-    example = torch.linspace(0, 1, 24 * 40 * 3).view(1, 24, 40, 3)
+    whole = ChannelsLast()
+    example, other = (
+        torch.rand(1, *size, 3, generator=torch.Generator().manual_seed(0)) for size in (_TRACED, _COMPARED)
+    )
     with _logging_kept(), warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        model = openvino.convert_model(
-            ChannelsLast(), example_input=(example,), input=[openvino.PartialShape([1, -1, -1, 3])]
-        )
+        shapes = [openvino.PartialShape([1, -1, -1, 3])]
+        try:
+            model = openvino.convert_model(whole, example_input=(example,), input=shapes)
+            expected = whole(other.clone()).numpy()  # some networks change their input
+        except Exception as exc:  # each part of the converter has classes of its own
+            raise ConversionError(str(exc)) from exc
+        if any_size:
+            _compare(model, other.numpy(), expected)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         openvino.save_model(model, str(folder / MODEL), compress_to_fp16=False)
@@ -192,6 +215,22 @@ def convert(network: Any, folder: Path) -> None:
             f"A converted network cannot be written to {folder}: the disk is full or read-only."
         ) from exc
     seal(folder)
+
+
+def _compare(model: Any, image: Pixels, expected: Pixels) -> None:
+    """Check that a converted model gives the `expected` result for an `image`. Raises ConversionError.
+
+    The size is fixed for it: shapes that do not fit are found before anything runs. On one core OpenVINO does not report
+    them when it runs: it writes no result, and the next network that it runs ends the process.
+    """
+    fixed = model.clone()
+    try:
+        fixed.reshape(image.shape)
+        found = _compiled(fixed, "fp32")(image)[0]
+    except RuntimeError as exc:
+        raise ConversionError(f"not at {image.shape}: {exc}") from exc
+    if found.shape != expected.shape or not np.abs(found - expected).max() <= _LARGEST_DIFFERENCE:
+        raise ConversionError(f"other results at {image.shape}")
 
 
 @contextmanager

@@ -29,7 +29,7 @@ import numpy as np
 
 from sr_demo.backends import openvino_backend, shipped_int8
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.errors import SRError
+from sr_demo.errors import SRError, WeightsUnavailable
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
@@ -42,7 +42,7 @@ log = logging.getLogger("sr_demo")
 
 _FOLDER = "engines"  # words: ok
 """Folder within the cache folder; the name is kept from earlier versions."""
-_FORMAT = 3
+_FORMAT = 4
 """Version of converted networks and verdicts; those of other versions are not used."""
 SIDE = 96
 """Side in pixels of the image on which both backends are timed."""
@@ -88,6 +88,8 @@ class ConvertedFiles:
     """Name of the folder: a digest of everything that changes the converted network."""
     precision: Precision
     scale: int
+    source: Path | None = None
+    """The model file of a user, whose converted form must not outlive it; None for weights that stay."""
 
     @property
     def folder(self) -> Path:
@@ -115,7 +117,8 @@ def converted_files(model: ModelIdentity) -> ConvertedFiles | None:
         openvino_backend.installed_version(), openvino_backend.processor(), _sources(),
         shipped.sha256 if shipped else "",
     ]  # fmt: skip
-    return ConvertedFiles(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale)
+    source = next((file.path for file in files if file.path is not None), None)
+    return ConvertedFiles(hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32], precision, scale, source)
 
 
 class Preparation(Protocol):
@@ -178,13 +181,15 @@ def open_stored(which: ConvertedFiles) -> Upscaler | None:
 
 
 def can_prepare(upscaler: Upscaler) -> bool:
-    """Return whether OpenVINO may run a loaded approach faster: a convolutional network, HAT or DRCT, on a CPU."""
+    """Return whether a loaded approach is one network that OpenVINO may run faster: convolutions, HAT or DRCT, on a CPU."""
+    from torch import nn
+
     from sr_demo.backends.torch_backend import NetworkUpscaler, device
 
     if type(upscaler) is not NetworkUpscaler or device().type != "cpu":
         return False
     if upscaler.mode == "autocast":
-        return True
+        return isinstance(upscaler.network, nn.Module)  # not one that spandrel pads and crops around
     from sr_demo.networks import attention_graph
 
     return attention_graph.is_supported(upscaler.network)
@@ -209,7 +214,9 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
 
     Raises:
         StorageError: The cache folder cannot be written.
-        Exception: Whatever `network`, `waiting` or the converter raises.
+        ConversionError: OpenVINO cannot run the network, or gives other results.
+        WeightsUnavailable: The user's file was deleted meanwhile; nothing is kept then.
+        Exception: Whatever `network` or `waiting` raises.
     """
     everything = storage.ready(which.folder.parent)
     with storage.guarded(everything), storage.alone(everything, waiting):
@@ -219,13 +226,18 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
         with storage.unfinished_folder(everything) as part:
             openvino_backend.convert(network(), part / which.key)
             (part / which.key).replace(which.folder)
+        # After it is in place: whoever deletes the file first and then this folder leaves nothing, in whatever order.
+        if which.source is not None and not which.source.exists():
+            shutil.rmtree(which.folder, ignore_errors=True)
+            raise WeightsUnavailable(
+                f"The model file {which.source.name} was changed or removed since it was opened. Open it again."
+            )
 
 
 def prepare(preparation: Preparation) -> Verdict:
     """Convert the network, compare and time both backends, and store the verdict.
 
-    Conversion runs concurrently with other work, timing does not. Raises StorageError, or what loading or the converter
-    raises.
+    Conversion runs concurrently with other work, timing does not. Raises what `convert` or loading raises.
     """
     which = preparation.files
     precision = openvino_backend.fast_precision() if which.precision == "auto" else which.precision
@@ -334,7 +346,7 @@ class Preparer:
                     verdict = prepare(preparation)
             except SRError as exc:
                 log.warning("a network could not be prepared for OpenVINO: %s", exc)
-            except Exception as exc:  # the converter's own errors: torch stays in use
+            except Exception as exc:  # such as ConversionError: torch stays in use
                 log.warning("a network could not be prepared for OpenVINO", exc_info=exc)
             else:
                 preparation.decided(verdict)

@@ -19,14 +19,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from sr_demo.backends import openvino_backend, selection
-from sr_demo.backends.openvino_backend import ConvertedNetwork
+from sr_demo.backends.openvino_backend import ConversionError, ConvertedNetwork
 from sr_demo.backends.selection import known_image
 from sr_demo.benchmarks.fresh_process import measured_alone
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import EMBEDDED, WHOLE
+from sr_demo.hub import checkpoints
 from sr_demo.image import ImageData, readonly
-from sr_demo.inference.jobs import Job, LoadedModel, here, named
-from sr_demo.inference.runner import Runner
+from sr_demo.inference.jobs import Job, LoadedModel, here, load_approach, named
 from sr_demo.inference.time_estimates import threads
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.progress import SILENT, Progress
@@ -197,17 +197,23 @@ def _without_tiles(job: Job) -> Job:
 
 def _loaded(job: Job, way: Way) -> Upscaler | None:
     """Load the method in a backend; None if it does not run there. It is converted once, into the cache folder."""
-    with Runner().loaded(job) as model:
-        upscaler = model.upscaler
-        if way == "torch":
-            return upscaler
+    upscaler = _in_torch(job if way == "torch" else replace(job, precision="fp32"))
+    if way == "torch":
+        return upscaler
     if not openvino_backend.available() or not job.checkpoint.parameters or not selection.can_prepare(upscaler):
         return None
     converted = cache_folder() / "converted"
     if not converted.exists():
-        with Runner().loaded(replace(job, precision="fp32")) as exact:
-            openvino_backend.convert(selection.graph(exact.upscaler), converted)
+        try:
+            openvino_backend.convert(selection.graph(upscaler), converted)
+        except ConversionError:
+            return None
     return ConvertedNetwork(converted, openvino_backend.fast_precision(), job.default_scale)
+
+
+def _in_torch(job: Job) -> Upscaler:
+    """The method as its own loader returns it: a runner opens the int8 form that ships for it instead."""
+    return load_approach(job, checkpoints.fetch(job.checkpoint), SILENT)
 
 
 @dataclass(frozen=True)
@@ -247,11 +253,10 @@ def timed(model: LoadedModel, height: int, width: int = 0, interval: float = 0.0
 def _most_bytes(job: Job) -> float:
     """Return the bytes per LR pixel, the maximum of three runs."""
     image, most = known_image(_MEMORY_SIDE), 0
-    with Runner().loaded(job) as model:
-        upscaler = model.upscaler
-        upscaler.upscale(known_image(32), job.options, SILENT)
-        for _ in range(_ROUNDS):
-            with PeakMemory(interval=0.002) as peak:
-                upscaler.upscale(image, job.options, SILENT)
-            most = max(most, peak.bytes)
+    upscaler = _in_torch(job)
+    upscaler.upscale(known_image(32), job.options, SILENT)
+    for _ in range(_ROUNDS):
+        with PeakMemory(interval=0.002) as peak:
+            upscaler.upscale(image, job.options, SILENT)
+        most = max(most, peak.bytes)
     return most / _MEMORY_SIDE**2

@@ -148,7 +148,7 @@ def _never(request: Request) -> Upscaler:
 def _converted(case: Case, network: Any, folder: Path, precision: str) -> openvino_backend.ConvertedNetwork:
     _require_openvino()
     if not (folder / openvino_backend.MODEL).exists():
-        openvino_backend.convert(network, folder)
+        openvino_backend.convert(network, folder, any_size=False)  # traced, plain HAT is right at some sizes only
     return openvino_backend.ConvertedNetwork(folder, precision, case.scale)
 
 

@@ -176,7 +176,7 @@ def torch_run(network: Callable[[Tensor], Tensor]) -> Run:
 
     def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
         with _quiet():
-            return network(torch.from_numpy(x)).float().numpy()
+            return network(torch.tensor(x)).float().numpy()  # a copy: some networks change their input
 
     return run
 

@@ -307,6 +307,7 @@ def _place(out: Pixels, result: Image, tile: Tile, scale: int, blend: int, size:
         return
     weights = _ramp(r, blend, size[0], scale)[:, None] * _ramp(c, blend, size[1], scale)[None, :]
     target += used * weights[..., None]
+    np.minimum(target, 1, out=target)  # the weights sum to one up to rounding
 
 
 def _extent(span: Span, blend: int, length: int) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sr_demo.backends import openvino_backend, quantization, selection, shipped_int8
-from sr_demo.backends.openvino_backend import ConvertedNetwork
+from sr_demo.backends.openvino_backend import ConversionError, ConvertedNetwork
 from sr_demo.backends.selection import ConvertedFiles
 from sr_demo.errors import BadInput
 from sr_demo.inference.jobs import Job, load_approach
@@ -96,10 +96,15 @@ def load(job: Job, files: Sequence[Path], progress: Progress) -> Upscaler:
         def network() -> object:
             upscaler = load_approach(exact, files, progress)
             if not selection.can_prepare(upscaler):
-                raise BadInput(f"{job.title} is not one network that OpenVINO runs, so there is no int8. {_INSTEAD}")
+                raise ConversionError(f"{type(upscaler).__name__} is not one network")
             return selection.graph(upscaler)
 
-        make(which, network, progress)
+        try:
+            make(which, network, progress)
+        except ConversionError as exc:
+            raise BadInput(
+                f"{job.title} is not one network that OpenVINO runs, so there is no int8. {_INSTEAD}"
+            ) from exc
         found = opened(which, job.title)
     assert found is not None, "it was quantized just now"
     return found
@@ -118,7 +123,7 @@ def _checked(job: Job) -> ConvertedFiles:
         quantization.require()
     which = selection.converted_files(job.identity)
     if which is None:
-        names = " and ".join(approach.load_options) or "its options"
+        names = " and ".join(approach.load_options_of(job.checkpoint)) or "its options"
         raise BadInput(f"{job.title} runs in int8 only with {names} at the default. Change that, or the precision.")
     return which
 
@@ -162,6 +167,7 @@ def make(which: ConvertedFiles, network: Callable[[], object], progress: Progres
         progress: Receives 0..1.
 
     Raises:
+        ConversionError: OpenVINO cannot run the network.
         SRError: See `load`.
         Cancelled: Stop was pressed.
     """

@@ -71,14 +71,14 @@ class Job:
     @property
     def identity(self) -> ModelIdentity:
         """Identity of the model to load: the key for the model cache and for the converted form on disk."""
-        changed = self._changed_options
+        changed, loading = self._changed_options, self.approach.load_options_of(self.checkpoint)
         return ModelIdentity(
             approach=self.approach.id,
             load=self.approach.load,
             checkpoint=self.checkpoint,
             precision=self.precision,
             scale=self.default_scale,
-            load_options=tuple((name, changed[name]) for name in self.approach.load_options if name in changed),
+            load_options=tuple((name, changed[name]) for name in loading if name in changed),
         )
 
     @property

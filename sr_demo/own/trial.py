@@ -141,15 +141,23 @@ def _is_attention(module: Any) -> bool:
 
 
 def _runs_bare(found: Found, name: str) -> bool:
-    """Return whether the module alone gives the same result as its descriptor, also for odd sizes."""
+    """Whether the module gives what the descriptor around it gives, on odd sizes too, and takes the smallest images."""
     import torch
 
     image = torch.from_numpy(known_image(_SIDE)[: _ODD[0], : _ODD[1]].copy()).permute(2, 0, 1)[None]
     if found.multiple_of > 1:
         return False
     with _named(name), torch.inference_mode():
-        module, whole = found.module.eval()(image), found.network.eval()(image)
-        return isinstance(module, torch.Tensor) and torch.equal(module.clamp(0, 1), whole.clamp(0, 1))
+        # Copies: some networks change their input.
+        module, whole = (network.eval()(image.clone()) for network in (found.module, found.network))
+    if not isinstance(module, torch.Tensor) or not torch.equal(module.clamp(0, 1), whole.clamp(0, 1)):
+        return False
+    try:
+        with torch.inference_mode():
+            found.module(image[..., :1, :1].clone())
+    except RuntimeError:  # the descriptor pads what is too small to be reflected
+        return False
+    return True
 
 
 def _memory_and_work(upscaler: Upscaler, found: Found) -> tuple[int, float]:

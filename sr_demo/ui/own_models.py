@@ -118,11 +118,12 @@ class VisitorModels:
         for approach, folder in gone:
             if folder is None:
                 continue
+            # The file first: a conversion that runs now keeps nothing without it.
+            shutil.rmtree(folder, ignore_errors=True)
             job = Job(approach, approach.checkpoints[0], approach.options())
             converted = selection.converted_files(job.identity)
             if converted is not None:
                 shutil.rmtree(converted.folder, ignore_errors=True)
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _file(approach: Approach) -> Path:

@@ -93,6 +93,13 @@ def test_the_weights_of_overlapping_patches_sum_to_one(
     np.testing.assert_allclose(result, 0.2, atol=1e-5)
 
 
+@pytest.mark.parametrize(("photos", "most", "stride"), [(1, 60_000, 1), (9, 1000, 5), (9, 10, 57), (11, 10, 57)])
+def test_patches_lie_farther_apart_where_there_are_many_photos(photos: int, most: int, stride: int) -> None:
+    """Where there are more photos than patches are allowed, each has one: there is no larger distance to search for."""
+    found = patches.stride_for([(64, 64, 3), *[(40, 64, 3)] * (photos - 1)], 8, most)
+    assert found == stride
+
+
 def test_half_overlap_is_a_hann_window() -> None:
     weight = pasting.feather(8, 4)
     np.testing.assert_allclose(weight[:16] + weight[16:], 1, atol=1e-6)

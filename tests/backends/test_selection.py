@@ -19,11 +19,12 @@ import pytest
 
 pytest.importorskip("openvino")
 
-from sr_demo.backends import selection
+from sr_demo.backends import openvino_backend, selection
 from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.backends.selection import ConvertedFiles, Preparer, Verdict
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling, WeightFile
+from sr_demo.errors import WeightsUnavailable
 from sr_demo.image import Image, readonly
 from sr_demo.inference.jobs import Job, is_prepared
 from sr_demo.inference.runner import Runner
@@ -204,6 +205,28 @@ def test_a_flipped_bit_in_a_verdict_costs_only_the_verdict(converted: Path) -> N
     assert selection.prepare(Given(which, job)) == selection.stored(which)
 
 
+@pytest.mark.parametrize("left", [True, False])
+def test_what_is_converted_of_a_users_file_stays_only_while_the_file_does(
+    converted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bool
+) -> None:
+    """A page may be closed, and its model deleted, while that is being converted."""
+    file = tmp_path / "mine.safetensors"
+    file.touch()
+    job = job_of(f"file {left}")
+    weights = replace(job.checkpoint.files[0], name=file.name, path=file)
+    which = which_of(replace(job, checkpoint=replace(job.checkpoint, files=(weights,))))
+
+    def convert(network: object, folder: Path) -> None:
+        shutil.copytree(converted, folder)
+        if not left:
+            file.unlink()
+
+    monkeypatch.setattr(openvino_backend, "convert", convert)
+    with nullcontext() if left else pytest.raises(WeightsUnavailable, match="changed or removed"):
+        selection.convert(which, object)
+    assert which.folder.exists() == left
+
+
 def test_a_conversion_with_other_results_never_wins(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of("fourth")
     wrong = loaded(job)
@@ -236,6 +259,7 @@ def test_a_timing_that_other_programs_disturb_is_repeated_in_the_same_process(
     monkeypatch.setattr(selection, "_PAUSE", 0.01)
     monkeypatch.setattr(ConvertedNetwork, "upscale", slow(ConvertedNetwork.upscale))  # torch wins
     monkeypatch.setattr(selection, "_LOOK", 0.0)
+    monkeypatch.setattr(selection, "_SETTLED", 1e9)  # only the loads below decide
     busy = [0.9] * 2 * selection._MOST_RACES  # more often than it is timed
     loads = iter([0.9, *busy, 0.0, 0.5, *busy, 0.0, 0.0])  # timed at the first; after each 0.0 it is timed again
     monkeypatch.setattr(selection.OtherLoad, "share", lambda _: next(loads))

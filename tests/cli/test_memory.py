@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +85,29 @@ def test_a_built_database_is_listed_used_and_deleted(photos: tuple[Path, ...], r
     assert [path.name for path in named_databases.folder().iterdir()] == []
     with pytest.raises(BadInput, match="no memory 'mine'"):
         named_databases.delete("mine")
+
+
+@pytest.mark.parametrize("recipe", [TILES, REFINED], ids=lambda r: r.kind)
+def test_a_loaded_method_uses_what_has_the_name_now(photos: tuple[Path, ...], recipe: Recipe) -> None:
+    def built(files: Sequence[Path]) -> Any:
+        place = database_build.build_named_database(
+            request(files, recipe=recipe), LocalExecutor(), SILENT
+        ).database.place
+        kind = upscalers.TileMosaic if recipe.kind == "tiles" else upscalers.RefinedRetrieval
+        return kind(upscalers.shared_database(place), name="mine")
+
+    image = readonly(np.asarray(Pillow.open(photos[7]), np.float32)[:64, :64] / 255)
+    options = MosaicOptions(leave_out=False)
+    loaded = built(photos[:3])
+    first = loaded.upscale(image, options, SILENT)
+    named_databases.delete("mine")
+    fresh = built(photos[5:])
+    again = loaded.upscale(image, options, SILENT)
+    assert (again != first).any()
+    np.testing.assert_array_equal(again, fresh.upscale(image, options, SILENT))
+    named_databases.delete("mine")
+    with pytest.raises(BadInput, match="This memory no longer exists"):
+        loaded.upscale(image, options, SILENT)
 
 
 def test_a_stored_window_lies_at_its_stored_place(photos: tuple[Path, ...]) -> None:

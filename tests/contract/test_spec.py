@@ -177,7 +177,8 @@ def test_tiles_can_be_planned(approach: Approach, checkpoint: Checkpoint) -> Non
 @each_approach
 def test_options_have_valid_defaults_and_a_control_each(approach: Approach) -> None:
     made = approach.options()
-    assert set(approach.load_options) <= set(as_dict(made))
+    for checkpoint in approach.checkpoints:
+        assert set(approach.load_options_of(checkpoint)) <= set(as_dict(made))
     with gr.Blocks():
         bound = page_controls.make(approach.id, approach.options)
     assert [control.name for control in bound] == list(as_dict(made))

@@ -79,6 +79,13 @@ def test_blended_tiles_of_an_unchanged_image_are_the_image(size: tuple[int, int]
     np.testing.assert_allclose(joined, image, atol=1e-6)
 
 
+def test_a_blend_of_white_tiles_is_white() -> None:
+    white = readonly(np.ones((200, 150, 3), np.float32))
+    plan = TilePlan((200, 150), Tiling("tiles", halo=32, blend=16), 48)
+    joined = tiling.run(white, plan, 4, lambda part, _: resize(part, (part.shape[0] * 4, part.shape[1] * 4)), SILENT)
+    assert 1 - joined.min() < 1e-6 and joined.max() == 1
+
+
 def test_a_blend_leaves_no_step_where_tiles_disagree() -> None:
     image = readonly(np.full((64, 128, 3), 0.5, np.float32))
     plan = TilePlan((64, 128), Tiling("tiles", halo=16, blend=16), 64)

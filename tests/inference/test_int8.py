@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -153,9 +153,44 @@ def test_an_impossible_request_is_refused_in_one_sentence(monkeypatch: pytest.Mo
             "cannot run in int8, which is for convolutional and attention networks. Choose auto, bf16 or fp32."
             in refusal(name)
         )
-    assert "only with denoise at the default" in refusal("real-esrgan", {"denoise": 0.5})
+    assert "only with denoise at the default" in refusal("real-esrgan:general-x4v3", {"denoise": 0.5})
     monkeypatch.setattr(hardware, "gpu_bytes", lambda: 10**9)
     assert refusal("edsr").startswith("int8 is for processors, and networks run on the GPU")
+
+
+def padded_by_spandrel(request: Request) -> Upscaler:
+    """As the networks of Real-ESRGAN for a scale of 2 load."""
+    import torch
+    from spandrel import ModelLoader
+    from spandrel.architectures.ESRGAN import ESRGAN
+
+    from sr_demo.backends.torch_backend import NetworkUpscaler
+
+    torch.manual_seed(0)
+    network = ESRGAN(num_filters=8, num_blocks=1, scale=4, in_nc=12, out_nc=3, shuffle_factor=2)
+    descriptor = ModelLoader().load_from_state_dict(network.state_dict())
+    return NetworkUpscaler(descriptor, request.precision)
+
+
+def padded_by_itself(request: Request) -> Upscaler:
+    import torch
+    from spandrel.architectures.RCAN import RCAN
+
+    from sr_demo.backends.torch_backend import NetworkUpscaler
+
+    torch.manual_seed(0)
+    network = RCAN(scale=2, n_resgroups=1, n_resblocks=1, n_feats=8, reduction=4, norm=False, unshuffle_mod=True)
+    return NetworkUpscaler(network, request.precision)
+
+
+@pytest.mark.parametrize("load", [padded_by_spandrel, padded_by_itself])
+def test_a_network_that_cannot_be_converted_is_refused_in_one_sentence(load: Callable[[Request], Upscaler]) -> None:
+    job = job_of(load.__name__)
+    job = replace(job, approach=replace(job.approach, load=load))
+    with pytest.raises(BadInput, match="is not one network that OpenVINO runs, so there is no int8"):
+        int8.load(job, [], SILENT)
+    exact = load(Request(job.checkpoint, [], job.options, "fp32", SILENT))
+    assert selection.can_prepare(exact) == (load is padded_by_itself)
 
 
 @pytest.mark.parametrize("package", ["nncf", "openvino"])

@@ -14,6 +14,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 
+from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import OWN, Checkpoint, Tiling, WeightFile
 from sr_demo.errors import BadInput, Cancelled, OutOfMemory
 from sr_demo.hub import checkpoints
@@ -438,6 +439,12 @@ def test_an_option_that_changes_what_is_loaded_loads_again() -> None:
     assert [request.options.strength for request in loads] == [0.5, 0.25]
     shared.run(replace(job(made), precision="fp32"), SMALL)
     assert [request.precision for request in loads] == ["auto", "auto", "fp32"]
+
+
+@pytest.mark.parametrize("checkpoint", ["compact", "general-x4v3", "x4plus", "x4plus-anime", "animevideo"])
+def test_only_a_checkpoint_of_two_files_is_loaded_for_its_denoise(checkpoint: str) -> None:
+    identities = [job_for(APPROACHES, f"real-esrgan:{checkpoint}", {"denoise": d}).identity for d in (1.0, 0.5)]
+    assert (identities[0] == identities[1]) == (len(identities[0].checkpoint.files) == 1)
 
 
 def test_the_least_recently_used_weights_are_dropped_first(monkeypatch: pytest.MonkeyPatch) -> None:

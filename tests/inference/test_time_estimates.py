@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from sr_demo.backends import selection
+from sr_demo.backends import selection, shipped_int8
 from sr_demo.backends.selection import ConvertedFiles, Preparation, Preparer, Verdict
 from sr_demo.benchmarks import costs
 from sr_demo.benchmarks.growth import measurements
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling, WeightFile, card, embedded
 from sr_demo.errors import BadInput
+from sr_demo.hub import checkpoints
 from sr_demo.image import Limits, readonly
 from sr_demo.inference import time_estimates as module
 from sr_demo.inference import timing_store
@@ -376,6 +377,21 @@ def test_costs_are_measured_without_tiling_at_ascending_sizes(
     assert timing is not None and used > 0
     assert timing.sides == (96, side) and timing.threads == 0 and min(*timing.first, *timing.again) > 0
     assert set(upscaler.seen[before:]) >= {(16, 16), (96, 96), tile}
+
+
+@pytest.mark.usefixtures("int8_by_default")
+def test_costs_of_a_network_that_ships_in_int8_are_measured_in_torch_and_openvino(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
+    job = job_for(APPROACHES, "espcn")
+    form, converted = shipped_int8.of(job.checkpoint), tmp_path / "converted"
+    assert form is not None
+    shipped_int8.place(form, checkpoints.fetch(job.checkpoint), converted, lambda: None)  # a conversion takes seconds
+    for way in ("torch", "OpenVINO"):
+        upscaler = costs._loaded(job, way)
+        assert upscaler is not None and (upscaler.backend, upscaler.loss_db) == (way, None)
 
 
 def test_costs_of_a_method_that_is_not_here_are_refused_by_name() -> None:

@@ -21,10 +21,11 @@ from torch import nn
 from sr_demo.backends import spandrel_loader
 from sr_demo.checkpoint import EMBEDDED
 from sr_demo.errors import SRError, WeightsUnavailable
+from sr_demo.export.formats import torch_run
 from sr_demo.hub.checkpoints import is_available
 from sr_demo.inference.jobs import Job, job_for
 from sr_demo.inference.runner import Runner
-from sr_demo.own import folder, model_file, onnx_format, opening
+from sr_demo.own import folder, model_file, networks, onnx_format, opening, trial
 from sr_demo.own.opening import numbered, open_model
 from sr_demo.own.state_dicts import from_shapes, unwrapped
 from sr_demo.spec import Approach
@@ -110,6 +111,29 @@ def test_networks_of_spandrel_run_on_odd_sizes(states: Any, tmp_path: Path, name
         lr = torch.from_numpy(noise(23, 31).copy()).permute(2, 0, 1)[None]
         plain = descriptor(lr)[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(result, plain, atol=1e-4)
+
+
+def bare(network: nn.Module, path: Path) -> bool:
+    """Whether the module of a network of spandrel runs without the descriptor around it."""
+    save_file({key: value.clone().contiguous() for key, value in network.state_dict().items()}, path)
+    return trial._runs_bare(networks.read(path), path.name)
+
+
+def test_a_network_that_changes_its_input_runs_without_the_descriptor(tmp_path: Path) -> None:
+    from spandrel.architectures.RCAN import RCAN
+
+    network = RCAN(scale=2, n_resgroups=1, n_resblocks=1, n_feats=8, reduction=4, norm=True)
+    assert bare(network, tmp_path / "norm.safetensors")
+    image = noise(6, 8).transpose(2, 0, 1)[None].copy()
+    before = image.copy()
+    torch_run(network)(image)
+    np.testing.assert_array_equal(image, before)
+
+
+def test_a_network_that_takes_no_small_images_keeps_the_padding_of_its_descriptor(tmp_path: Path) -> None:
+    from spandrel.architectures.RealCUGAN import UpCunet2x
+
+    assert not bare(UpCunet2x(), tmp_path / "cugan.safetensors")
 
 
 def test_the_old_names_of_esrgan_are_understood(states: Any, tmp_path: Path) -> None:

@@ -130,6 +130,18 @@ def test_models_are_deleted_after_the_visit(context: Context, parts: Any, tmp_pa
     assert not path.parent.exists() and context.models.of("anna") == []
 
 
+def test_the_file_is_deleted_before_what_was_converted_of_it(
+    context: Context, parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conversion that ends in between sees that the file is gone."""
+    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
+    (job,) = context.models.jobs("anna")
+    path, deleted = job.checkpoint.files[0].path, list[Path]()
+    monkeypatch.setattr(own_models.shutil, "rmtree", lambda folder, **_: deleted.append(folder))
+    context.models.forget("anna")
+    assert path is not None and deleted[0] == path.parent
+
+
 def test_a_file_that_cannot_be_used_is_deleted_and_named_in_a_sentence(
     context: Context, parts: Any, tmp_path: Path
 ) -> None:

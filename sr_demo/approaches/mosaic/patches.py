@@ -197,13 +197,16 @@ def _scaled_photo(database: PatchDatabase, number: int, patch: int, downscale: i
 def stride_for(shapes: list[tuple[int, ...]], patch: int, most: int = _MOST_PATCHES) -> int:
     """Return the distance of a database's patches: an eighth of a patch, more where there would be too many.
 
+    More photos than `most` have one patch each.
+
     Args:
         shapes: (height, width, 3) of the photos' LR sides.
         patch: Side of a patch in LR pixels.
         most: Largest number of patches of all photos together.
     """
     stride = max(patch // 8, 1)
-    while sum(len(range(0, h - patch + 1, stride)) * len(range(0, w - patch + 1, stride)) for h, w, _ in shapes) > most:
+    room = np.array([shape[:2] for shape in shapes]) - patch
+    while stride <= room.max() and np.maximum(room // stride + 1, 0).prod(axis=1).sum() > most:
         stride += 1
     return stride
 

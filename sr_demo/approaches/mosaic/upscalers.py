@@ -84,6 +84,11 @@ def shared_database(place: Path) -> PatchDatabase:
     return _DATABASES.get(place / str(written), opened, SILENT)
 
 
+def _under_name(name: str) -> PatchDatabase:
+    """Return the database of this name as it is now: it may have been built again since an upscaler was loaded."""
+    return shared_database(named_databases.folder() / name)
+
+
 def forget(database: PatchDatabase) -> None:
     """Drop everything in memory that was computed from `database`, which is about to be deleted."""
     _PATCH_INDEXES.drop(lambda key: key[0] == database.key)
@@ -112,6 +117,10 @@ class TileMosaic:
     precision: str = "fp32"
     backend: str = ""
     loss_db: float | None = None
+
+    def current(self) -> TileMosaic:
+        """Return the mosaic with the database that has its name now. Raises BadInput where there is none any more."""
+        return replace(self, database=_under_name(self.name)) if self.name else self
 
     def patch_index(self, patch: int, downscale: int, progress: Progress) -> PatchIndex:
         """Return the indexed patches of one size: the stored ones, or computed once for each process.
@@ -162,13 +171,13 @@ class TileMosaic:
         return out, matches
 
     def _match(self, image: Image, o: MosaicOptions, progress: Progress) -> tuple[TileMatches, PatchStatistics]:
-        patch = self.patch or o.patch
-        patches = self.patch_index(patch, o.downscale, progress.part(0.0, 0.4))
+        patch, now = self.patch or o.patch, self.current()
+        patches = now.patch_index(patch, o.downscale, progress.part(0.0, 0.4))
         stride = stride_of(patch, o.overlap)
         full = padded(image, patch, stride)
-        excluded = _excluded_photos(self.database, image, o)
+        excluded = _excluded_photos(now.database, image, o)
         matches, own = match_tiles(full, patches, stride, o.variety, o.seed, progress.part(0.4, 1.0), excluded)
-        return replace(matches, left_out=_names(self.database, excluded)), own
+        return replace(matches, left_out=_names(now.database, excluded)), own
 
 
 @dataclass
@@ -183,6 +192,10 @@ class RefinedRetrieval:
     precision: str = "fp32"
     backend: str = ""
     loss_db: float | None = None
+
+    def current(self) -> RefinedRetrieval:
+        """As in `TileMosaic`."""
+        return replace(self, database=_under_name(self.name)) if self.name else self
 
     def residuals(self, progress: Progress) -> ResidualDatabase:
         """Return the residuals and their index: the stored ones, or computed once for each process."""
@@ -205,9 +218,9 @@ class RefinedRetrieval:
             options: `MosaicOptions`.
             progress: Receives what is done so far.
         """
-        o = _checked(options)
-        excluded = _excluded_photos(self.database, image, o)
-        return NearestNeighbours(self.residuals(progress), o.neighbours, excluded), _names(self.database, excluded)
+        o, now = _checked(options), self.current()
+        excluded = _excluded_photos(now.database, image, o)
+        return NearestNeighbours(now.residuals(progress), o.neighbours, excluded), _names(now.database, excluded)
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """See `spec.Upscaler`."""
