@@ -141,7 +141,7 @@ def _is_attention(module: Any) -> bool:
 
 
 def _runs_bare(found: Found, name: str) -> bool:
-    """Whether the module gives what the descriptor around it gives, on odd sizes too, and takes the smallest images."""
+    """Return whether the module alone gives the result of its descriptor, at odd sizes and for the smallest images too."""
     import torch
 
     image = torch.from_numpy(known_image(_SIDE)[: _ODD[0], : _ODD[1]].copy()).permute(2, 0, 1)[None]
