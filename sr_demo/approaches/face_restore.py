@@ -106,7 +106,7 @@ class FaceRestorer:
 def _remarks(faces: int) -> tuple[str, ...]:
     if not faces:
         return ()
-    return (f"{faces} face{'' if faces == 1 else 's'} drawn anew", NOT_THE_PERSON)
+    return ("1 face drawn anew" if faces == 1 else f"{faces} faces drawn anew", NOT_THE_PERSON)
 
 
 def restorer(network: Callable[..., tuple[object, object]]) -> Restore:

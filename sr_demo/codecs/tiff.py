@@ -213,10 +213,9 @@ def _take(result: Page, channels: _Channels, found: Range | None, no_data: float
 def _about_missing(without: NDArray[np.bool_], no_data: float | None) -> str:
     count = int(np.count_nonzero(without))
     value = "" if no_data is None else f" (the value {no_data:g})"
-    many = count != 1
-    return (
-        f"{count:,} pixel{'s' if many else ''} without data{value} {'are' if many else 'is'} transparent in the result."
-    )
+    if count == 1:
+        return f"1 pixel without data{value} is transparent in the result."
+    return f"{count:,} pixels without data{value} are transparent in the result."
 
 
 def _first(tif: Any) -> Any:

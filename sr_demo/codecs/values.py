@@ -105,7 +105,7 @@ def refuse_infinite(samples: Samples) -> None:
     bad = sum(int(np.count_nonzero(np.isinf(samples[rows]))) for rows in bands(samples))
     if bad:
         raise BadInput(
-            f"This picture has {bad} infinite {'value' if bad == 1 else 'values'}, out of {samples.size}. "
+            f"This picture has {'1 infinite value' if bad == 1 else f'{bad} infinite values'}, out of {samples.size}. "
             "Replace them in the program that made it, and export again."
         )
 

@@ -230,10 +230,14 @@ RECIPES: tuple[Recipe, ...] = (
     Recipe(
         name="drct",
         stem="drct-tiny-x4",
-        summary="A small transformer with densely connected groups, L1.",
+        summary="A small transformer with densely connected groups goes on from its own weights, L1 and finally MSE.",
         architecture=Architecture("DRCT", drct.SETTINGS),
         build=partial(drct.build_drct, drct.SETTINGS),
-        phases=_ATTENTION,
+        phases=(
+            Phase(0.60, _L1, (7e-4, 5e-4), patch=32, batch=8),
+            Phase(0.40, _MSE, (5e-4, 1e-6), patch=48, batch=8),
+        ),
+        begin="drct-tiny-x4",
         ship=partial(drct.as_shipped, settings=drct.SETTINGS),
         optimiser="muon",
         muon_within="layers.",

@@ -84,11 +84,13 @@ JOINTS = re.compile(r"\{\w+\}|[.:;,()'%]|\b(?:and|is|are|was|were)\b")
 
 
 def said() -> str:
-    """Return all texts of the package: those of Python in parts, scripts and templates as they are."""
+    """Return all texts of the package: those of Python in parts, without docstrings; scripts and templates as they are."""
     found = [code for path, code in CODE.items() if path.suffix != ".py"]
     for path in PACKAGE.rglob("*.py"):
-        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        found += [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        texts_in_code = [node for node in nodes if isinstance(node, ast.Constant) and id(node) not in docstrings]
+        found += [node.value for node in texts_in_code if isinstance(node.value, str)]
     return " ".join("\n".join(found).split())
 
 

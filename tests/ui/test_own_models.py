@@ -134,7 +134,7 @@ def test_the_file_is_deleted_before_what_was_converted_of_it(
     context: Context, parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A conversion that ends in between sees that the file is gone."""
-    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", [], visitor("anna"))
+    *_, _ = OwnHandlers(context, parts).open(upload(tmp_path), "", visitor("anna"))
     (job,) = context.models.jobs("anna")
     path, deleted = job.checkpoint.files[0].path, list[Path]()
     monkeypatch.setattr(own_models.shutil, "rmtree", lambda folder, **_: deleted.append(folder))
