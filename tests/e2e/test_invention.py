@@ -146,7 +146,8 @@ def fingers(page: Page, *moves: list[tuple[float, float]]) -> None:
     session.detach()
 
 
-@pytest.mark.parametrize("width", [1280, pytest.param(390, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
 def test_where_people_paint_the_result_is_the_faithful_one(
     url: str, open_page: OpenPage, smooth: Path, width: int
 ) -> None:
