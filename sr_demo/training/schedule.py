@@ -5,6 +5,7 @@ Legend: fraction = finished share of the whole run, 0..1, by iterations or by se
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import cos, pi
@@ -41,8 +42,8 @@ class Budget:
     def __post_init__(self) -> None:
         if (self.iterations is None) == (self.seconds is None):
             raise BadInput("A training run needs either a number of minutes or a number of iterations.")
-        if (self.iterations or self.seconds or 0) <= 0:
-            raise BadInput("A training run needs more than zero minutes or iterations.")
+        if not 0 < (self.iterations or self.seconds or 0) < math.inf:  # NaN is not
+            raise BadInput("A training run needs more than zero minutes or iterations, and an end.")
 
     @classmethod
     def chosen(

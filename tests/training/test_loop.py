@@ -358,6 +358,8 @@ def test_the_command_reports_what_is_wrong(photos, tmp_path, capsys):
         (_arguments(photos, out), "192 x 192"),
         (_arguments(photos, out, "--resume"), "nothing to resume"),
         (_arguments(photos, out, "--minutes", "0"), "zero minutes"),
+        (_arguments(photos, out, "--minutes", "nan"), "zero minutes"),
+        (_arguments(photos, out, "--minutes", "inf"), "an end"),
         (_arguments(photos, out, "--iterations", "0"), "zero minutes"),
         (_arguments(photos, out, "--device", "abacus"), "abacus"),
         (_arguments(photos, out, "--seed", "-1"), "--seed takes a number"),
