@@ -44,8 +44,12 @@ def terminal(what: str) -> Progress:
 
 @contextmanager
 def stoppable(*signals: signal.Signals) -> Generator[Event]:
-    """Yield a flag that the first of `signals` sets; the second one does what it did before, such as ending the program."""
-    stop, before = Event(), {number: signal.getsignal(number) for number in signals}
+    """Yield a flag that the first of `signals` sets; the second one does what it did before, such as ending the program.
+
+    A signal that is ignored stays so: shells start jobs in the background without Ctrl-C.
+    """
+    handlers = {number: signal.getsignal(number) for number in signals}
+    stop, before = Event(), {number: was for number, was in handlers.items() if was not in (signal.SIG_IGN, None)}
 
     def restore() -> None:
         for number, handler in before.items():
@@ -55,7 +59,7 @@ def stoppable(*signals: signal.Signals) -> Generator[Event]:
         restore()
         stop.set()
 
-    for number in signals:
+    for number in before:
         signal.signal(number, first)
     try:
         yield stop

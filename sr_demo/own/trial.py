@@ -155,7 +155,7 @@ def _runs_bare(found: Found, name: str) -> bool:
     try:
         with torch.inference_mode():
             found.module(image[..., :1, :1].clone())
-    except RuntimeError:  # the descriptor pads what is too small to be reflected
+    except (RuntimeError, ValueError, IndexError):  # the descriptor pads what is too small to be reflected
         return False
     return True
 

@@ -102,6 +102,8 @@ def _check_origin(folder: Path, name: str, key: str, overwrite: bool) -> None:
     there = record.read_text() if record.exists() else ""
     if there == origin:
         return
+    if there == f"{name}\n" and not overwrite:  # an earlier version, which did not record the photos
+        there = ""
     if there and not overwrite:
         other = there.split("\n")[0]
         differs = f"not of {name}" if other != name else "but for other pictures, another scale or another seed"

@@ -11,19 +11,39 @@ from sr_demo.codecs.sniff import Kind, kind_of
 from sr_demo.errors import SRError
 from sr_demo.ui.callers import LIGHT
 from sr_demo.ui.method_choices import Context
+from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import source_of, write_preview
 
 _NOT_SHOWN: tuple[Kind, ...] = ("HEIF", "TIFF")
 
 
-def uploaded(image: gr.Image, context: Context) -> Any:
-    """Return the event that follows an upload into `image`, once the box shows it."""
+def uploaded(image: gr.Image, context: Context, examples: gr.HTML | None = None) -> Any:
+    """Return the event that follows an upload into `image`, once the box shows it.
+
+    Args:
+        image: The box.
+        context: Of the page.
+        examples: Thumbnails that replace the image by an example.
+    """
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
 
-    def show(path: str | None) -> Any:
-        return visible(path, context)
+    def key(request: gr.Request) -> str:
+        return f"preview {image.elem_id} {session_of(request)}"
 
-    return image.upload(show, image, image, **quiet)
+    def show(path: str | None, request: gr.Request) -> Any:
+        stop = context.stops.begin(key(request))
+        try:
+            shown = visible(path, context)
+        finally:
+            context.stops.end(key(request), stop)
+        return gr.skip() if stop.is_set() else shown  # the box shows another image already
+
+    def replaced(request: gr.Request) -> None:
+        context.stops.stop(key(request))
+
+    for event in (image.clear, *([examples.select] if examples else [])):  # type: ignore[attr-defined]
+        event(replaced, None, None, **quiet)
+    return image.upload(show, image, image, trigger_mode="multiple", **quiet)
 
 
 def visible(path: str | None, context: Context) -> Any:

@@ -76,7 +76,7 @@ class Stops:
         """Return whether a run of this session has not ended, other than that with the flag `besides`."""
         with self._lock:
             run = self._runs.get(session)
-        return run is not None and run.flag is not besides
+        return run is not None and run.flag is not besides and not run.flag.is_set()
 
     def _is_newest(self, session: str, flag: Event) -> bool:
         return session in self._runs and self._runs[session].flag is flag

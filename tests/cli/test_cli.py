@@ -318,6 +318,17 @@ def test_the_first_signal_sets_a_flag_and_the_second_interrupts_at_once() -> Non
         signal.signal(signal.SIGINT, before)
 
 
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    """Shells start jobs in the background without Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stoppable(signal.SIGINT) as stop:
+            signal.raise_signal(signal.SIGINT)
+        assert not stop.is_set() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 # --- evaluate -------------------------------------------------------------------------------------------------------
 
 

@@ -150,3 +150,15 @@ def test_the_command_imitates_a_checkpoint_and_its_card_names_it(tmp_path, photo
     assert train.run_train(_arguments(tmp_path / "train", out, *more, "--overwrite")) == 130
     assert pairs.read_bytes() != before
     capsys.readouterr()
+
+
+def test_pairs_of_a_version_that_did_not_record_the_photos_are_used(tmp_path):
+    record = tmp_path / "teacher.txt"
+    record.write_text("espcn:rgb\n")
+    (tmp_path / "00000.npz").touch()
+    with pytest.raises(BadInput, match="not of edsr"):
+        distillation._check_origin(tmp_path, "edsr", "key", overwrite=False)
+    distillation._check_origin(tmp_path, "espcn:rgb", "key", overwrite=False)
+    assert record.read_text() == "espcn:rgb\nkey\n" and (tmp_path / "00000.npz").exists()
+    with pytest.raises(BadInput, match="other pictures"):
+        distillation._check_origin(tmp_path, "espcn:rgb", "another", overwrite=False)

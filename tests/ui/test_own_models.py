@@ -171,9 +171,10 @@ def test_a_measurement_is_judged_by_the_budget_of_its_end(context: Context, monk
     monkeypatch.setattr(handlers, "_shown", lambda report, line: {lab.report: report})
     values = [control.default for control in controls(Budget)]
     report = judged({"approaches": []}, Budget())
-    assert lab.report not in handlers.judge(report, *values), "it is judged by that already"
+    assert lab.report not in handlers.judge_measured(report, *values), "it is judged by that already"
     changed = [False if value is True else value for value in values]
-    assert handlers.judge(report, *changed)[lab.report]["budget"] != report["budget"]
+    assert handlers.judge_measured(report, *changed)[lab.report]["budget"] != report["budget"]
+    assert lab.report in handlers.judge(report, *values), "in place of a sentence about a wrong value"
 
 
 def test_the_lab_measures_and_exports_a_visitors_model_for_them_only(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -14,7 +16,7 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.image import Limits, quantize, read
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
-from sr_demo.ui import page
+from sr_demo.ui import page, previews
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.previews import visible
 from sr_demo.ui.stops import Stops
@@ -41,6 +43,30 @@ def test_a_tiff_gets_a_preview_and_what_browsers_show_stays(context: Context, tm
     for name in ("photo.png", "photo.jpg", "photo.webp", "damaged.tif", "text.tif", "gone.tif"):
         assert visible(str(tmp_path / name), context) == gr.skip()
     assert visible(None, context) == gr.skip()
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_a_late_preview_leaves_the_image_that_replaced_its_upload(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with gr.Blocks() as built:
+        image = gr.Image(elem_id="box")
+        previews.uploaded(image, context, gr.HTML())
+    replaced, by_example, show = (fn.fn for fn in built.fns.values() if fn.fn)
+    anna: Any = SimpleNamespace(session_hash="anna")
+    bert: Any = SimpleNamespace(session_hash="bert")
+    cases = (
+        (lambda: None, True),
+        (lambda: replaced(bert), True),
+        (lambda: replaced(anna), False),
+        (lambda: by_example(anna), False),
+        (lambda: context.stops.begin("preview box anna") and None, False),
+    )
+    for meanwhile, shown in cases:
+        monkeypatch.setattr(previews, "visible", lambda path, _, meanwhile=meanwhile: meanwhile() or path)
+        assert (show("photo.tif", anna) == "photo.tif") is shown
+    (upload,) = (fn for fn in built.fns.values() if fn.fn is show)
+    assert upload.trigger_mode == "multiple", "a second upload would be dropped"
 
 
 @pytest.mark.usefixtures("gradio_loops")

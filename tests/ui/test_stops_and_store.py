@@ -50,6 +50,15 @@ def test_the_end_of_an_old_run_does_not_take_the_flag_of_the_new_one() -> None:
     assert second.is_set()
 
 
+def test_a_run_that_was_stopped_is_not_waited_for() -> None:
+    stops = Stops()
+    assert not stops.is_running("a")
+    flag = stops.begin("a")
+    assert stops.is_running("a") and not stops.is_running("a", besides=flag) and not stops.is_running("b")
+    stops.stop("a")
+    assert not stops.is_running("a")
+
+
 def test_stopping_a_finished_or_unknown_run_does_nothing() -> None:
     stops = Stops()
     flag = stops.begin("me")

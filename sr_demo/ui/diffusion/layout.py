@@ -73,7 +73,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
     for button, preset in ((quick, QUICK), (fine, DiffusionOptions())):
         chosen = [getattr(preset, name) for name in OPTIONS[:2]]
         button.click(None, None, values[:2], js=f"() => {chosen}", **light)
-    uploaded(image, context)
+    uploaded(image, context, thumbnails)
     image.change(enabled_with, image, start, **light)
     thumbnails.select(handlers.take_example, None, image, **light).then(
         guess, inputs, outputs, trigger_mode="multiple", **heavy

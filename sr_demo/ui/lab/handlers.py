@@ -91,16 +91,21 @@ class LabHandlers:
         yield from steps.run(f"measure {session}", "measuring the methods", work, shown)
 
     def judge(self, report: Any, *values: Any) -> Updates:
-        """Judge the last measurement by the current budget, unless it is by that already."""
+        """Judge the last measurement by the current budget."""
         if not report:
             return gr.skip()
         try:
-            budget = _budget(values)
-            if report["budget"] == as_dict(budget):
-                return gr.skip()
-            return self._shown(judged(report, budget), "Judged by the new budget; nothing was measured again.")
+            return self._shown(judged(report, _budget(values)), "Judged by the new budget; nothing was measured again.")
         except SRError as exc:
             return {self._parts.line: problem(str(exc))}
+
+    def judge_measured(self, report: Any, *values: Any) -> Updates:
+        """Judge a measurement that has just ended by the current budget, where that was changed meanwhile."""
+        try:
+            unchanged = not report or report["budget"] == as_dict(_budget(values))
+        except SRError:  # the control with the wrong value has reported it
+            unchanged = True
+        return gr.skip() if unchanged else self.judge(report, *values)
 
     def stop(self, request: gr.Request) -> None:
         """Stop the measurement of this session."""

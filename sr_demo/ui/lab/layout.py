@@ -61,7 +61,7 @@ def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> N
     light: dict[str, Any] = {**quiet, **LIGHT}
     measured = measure.click(handlers.measure, [chosen, *budget], [*outputs, stop], **HEAVY, **quiet)
     # By the budget that is set at the end, which may have been changed while methods were measured.
-    measured.then(handlers.judge, [report, *budget], outputs, **light)
+    measured.then(handlers.judge_measured, [report, *budget], outputs, **light)
     stop.click(handlers.stop, None, None, **light)
     if tab is not None:
         tab.select(handlers.refresh, [chosen], [chosen], **light)

@@ -84,7 +84,7 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     light: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     thumbnails.select(handlers.take_example, None, image, **light).then(handlers.render, inputs, rendered, **render)
     moved = [value.release if isinstance(value, gr.Slider) else value.input for value in values]  # type: ignore[attr-defined]
-    for event in (uploaded(image, context).then, mode.change, database.change, *moved):
+    for event in (uploaded(image, context, thumbnails).then, mode.change, database.change, *moved):
         event(handlers.render, inputs, rendered, **render)
     # With `image` as input, Gradio would send its previous value.
     image.clear(handlers.clear, None, rendered, **light)
