@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,9 @@ def test_an_upload_stays_untouched_in_a_component_that_gradio_made_anew(uploads:
     state = SessionState(page)
     skipping, taking = page.fns.values()
     good = str(uploads / "hash" / "photo.png")
-    for fn, inputs in ((skipping, []), (taking, [{"path": good, "meta": {"_type": "gradio.FileData"}}])):
-        asyncio.run(page.process_api(fn, inputs, state))
+    with ThreadPoolExecutor(1) as pool:  # where browser tests ran before in this process, this thread has an event loop
+        for fn, inputs in ((skipping, []), (taking, [{"path": good, "meta": {"_type": "gradio.FileData"}}])):
+            pool.submit(asyncio.run, page.process_api(fn, inputs, state)).result()
     assert state[image._id] is not image and got == [good]
 
 
