@@ -11,11 +11,11 @@ import cv2
 import gradio as gr
 import numpy as np
 
-from sr_demo.image import ImageData, Size, crop, encode_png, quantize
+from sr_demo.image import ImageData, crop, encode_png, quantize
 from sr_demo.imaging.resize import resize
 from sr_demo.ui.door import uploaded
 from sr_demo.ui.languages import marked, word
-from sr_demo.ui.small_image import on_background
+from sr_demo.ui.small_image import downscaled
 
 PREVIEW_SIDE = 768
 """Longest side of the preview in pixels."""
@@ -149,10 +149,10 @@ def write_preview(source: Source, image: ImageData, folder: Path) -> Path:
     Returns:
         The file; its longer side has at most `PREVIEW_SIDE` pixels.
     """
-    ratio = min(1.0, PREVIEW_SIDE / max(source.width, source.height))
-    height, width = max(round(source.height * ratio), 1), max(round(source.width * ratio), 1)
-    small = quantize(on_background(image, Size(height, width), "area"))
+    small = quantize(downscaled(image, PREVIEW_SIDE, "area"))
     if source.is_part():
+        height, width = small.shape[:2]
+        ratio = min(1.0, PREVIEW_SIDE / max(source.width, source.height))
         top, left, rows, columns = (round(v * ratio) for v in source.box())
         outline = max(2, max(height, width) // 200)
         corners = (left, top), (left + columns - 1, top + rows - 1)
