@@ -45,6 +45,8 @@ class Comparison:
     """Title of an approach and its error message."""
     pair: tuple[str, str] | None = None
     """Stems of the image files that are compared first; None for the first two."""
+    centre: tuple[float, float] | None = None
+    """Position (x, y) that the page starts with, as fractions of the largest image; None starts with whole images."""
     made: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
 

@@ -82,7 +82,9 @@ class Source:
     region_side: int | None = None
     """Side of the square region in pixels, None for the whole image."""
     centre: tuple[float, float] = (0.5, 0.5)
-    """Centre (x, y) of the region as fractions of width and height."""
+    """Centre (x, y) of the region as fractions of width and height, where comparisons are shown first as well."""
+    chosen: bool = False
+    """Whether the visitor has chosen the size or the place of the region."""
     opacity: bool = False
     """Whether the image has an alpha channel, which most methods upscale in a second run."""
 
@@ -110,15 +112,17 @@ class Source:
         ratio = 1.0 if longest is None else min(1.0, longest / max(box.height, box.width))
         return max(round(box.height * ratio), 1), max(round(box.width * ratio), 1)
 
-    def moved(self, x: float, y: float) -> Source:
-        """Return a copy with the region's centre at `x`, `y`, fractions of width and height."""
-        return replace(self, centre=(x, y))
+    def centre_in_region(self) -> tuple[float, float]:
+        """Return the centre as fractions of the region: not its middle if the region was moved to lie inside the image."""
+        box = self.box()
+        x, y = self.centre[0] * self.width - box.left, self.centre[1] * self.height - box.top
+        return x / box.width, y / box.height
 
 
-def source_of(path: str, image: ImageData) -> Source:
+def source_of(path: str, image: ImageData, centre: tuple[float, float] = (0.5, 0.5)) -> Source:
     """Return the source for an image from the upload at `path`, with the whole image as the region."""
     height, width = image.rgb.shape[:2]
-    return Source(path, image.name, width, height, image.notes, opacity=image.alpha is not None)
+    return Source(path, image.name, width, height, image.notes, centre=centre, opacity=image.alpha is not None)
 
 
 def cut(source: Source, image: ImageData, longest: int | None = None) -> ImageData:

@@ -70,6 +70,12 @@ def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
     with gr.Blocks(analytics_enabled=False) as page:
         first = viewer("Nothing here yet.", elem_id="first")
         viewer("Another viewer.", elem_id="second", first=False)
+        begun = gr.Button("Show Three at a place")
+        begun.click(
+            lambda: viewer_value(astronaut[:3], scene="place", centre=(0.5, 0.25)),
+            outputs=first,
+            show_progress="hidden",
+        )
         for name, images in values.items():
             button = gr.Button(f"Show {name}")
             button.click(lambda shown=images: viewer_value(shown), outputs=first, show_progress="hidden")
@@ -163,6 +169,32 @@ def test_all_panes_share_one_zoom_and_position(url: str, open_page: OpenPage):
     _expect_one_view(view, "100 %")
     expect(view.get_by_role("button", name="1:1", exact=True)).to_have_attribute("aria-pressed", "true")
     expect(_images_in_grid(view).first).to_have_css("image-rendering", "auto")
+
+
+def test_a_comparison_with_a_place_opens_there_in_real_pixels(url: str, open_page: OpenPage):
+    page = open_page(url)
+    page.get_by_role("button", name="Show Three at a place", exact=True).click()
+    view = page.locator("#first .srv")
+    expect(view.locator("figure.srv-pane")).to_have_count(3)
+    before = _expect_one_view(view, "100 %")
+    box = view.locator(".srv-stage").first.bounding_box()
+    assert box is not None and box["width"] < SIDE
+    left, top = (float(number) for number in before.strip("matrix()").split(",")[-2:])
+    assert abs(box["width"] / 2 - left - SIDE / 2) <= 1
+    assert top == 0, "as near to the place as leaves the stage full"
+    _press(view, "Fit")
+    expect(view.locator(".srv-level")).not_to_have_text("100 %")
+    fitted = view.locator(".srv-level").inner_text()
+    _show(page, "Cat")
+    page.get_by_role("button", name="Show Three at a place", exact=True).click()
+    _expect_one_view(view, fitted)  # as it was left
+
+
+def test_on_a_phone_a_comparison_with_a_place_opens_whole(url: str, open_page: OpenPage):
+    page = open_page(url, width=390)
+    page.get_by_role("button", name="Show Three at a place", exact=True).click()
+    view = page.locator("#first .srv")
+    expect(view.get_by_role("button", name="Fit", exact=True)).to_have_attribute("aria-pressed", "true")
 
 
 def test_the_wheel_belongs_to_the_page_until_the_viewer_is_clicked(url: str, open_page: OpenPage):

@@ -8,10 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
+import numpy as np
 import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
-from sr_demo.image import ImageData, Limits, read, write_png
+from sr_demo.image import ImageData, Limits, read, readonly, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.ui import uploads
 from sr_demo.ui.compare import presets
@@ -126,3 +128,82 @@ def test_a_region_that_is_proposed_is_among_the_choices(
         monkeypatch.setattr(handlers, "_total_seconds", seconds)
         proposed = handlers._with_proposed_region(source, False, [], Chosen(None))
         assert str(proposed.region_side or WHOLE) in [value for _, value in region_choices(source)]
+
+
+def test_the_part_and_the_comparison_begin_where_there_is_something_to_see(
+    context: Context, components: CompareComponents, tmp_path: Path
+) -> None:
+    image = np.full((300, 400, 3), 0.5, np.float32)
+    image[200:280, 20:100] = noise(80, 80)
+    path, parts = tmp_path / "corner.png", components.photo
+    write_png(image_of(readonly(image)), path)
+    handlers, runs = Handlers(context, components), RunHandlers(context, components)
+    taken = handlers.take(str(path), None, presets.OWN, False, ["bicubic"], [])[parts.source]
+    part = handlers.choose_region(taken, "128")[parts.source]
+    box = part.box()
+    assert box.left == 0 and box.top > 150 and part.chosen
+    for source in (taken, part):
+        shown = runs.task(values_of(components, source)).centre
+        assert shown is not None
+        x, y = (shown[0] * source.box().width + source.box().left, shown[1] * source.box().height + source.box().top)
+        assert abs(x - 60) < 20 and abs(y - 240) < 20, "the same place of the photo, whatever is compared"
+
+
+def test_a_part_is_proposed_again_for_other_ticks_but_not_in_place_of_a_choice(
+    context: Context, components: CompareComponents, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers, parts = Handlers(context, components), components.photo
+
+    def seconds(source: Source, _: bool, keys: list[str], *__: object) -> float:
+        return 0.0 if "quick" in keys or source.region_side == 128 else 1000.0
+
+    monkeypatch.setattr(handlers, "_total_seconds", seconds)
+    slow = handlers.take(photo, None, presets.OWN, False, ["slow"], [])[parts.source]
+    assert slow.region_side == 128 and not slow.chosen
+    again = handlers.propose_region(slow, presets.OWN, False, ["quick"], [])
+    assert again[parts.source].region_side is None and again[parts.region].value == WHOLE
+    assert Path(again[parts.image]).is_file()
+    for chosen in (handlers.choose_region(slow, "128"), handlers.move_region(slow, CLICK)):
+        kept = handlers.propose_region(chosen[parts.source], presets.OWN, False, ["quick"], [])
+        assert kept[parts.source] == gr.skip()
+
+
+def test_a_photo_that_is_opened_late_does_not_replace_what_came_after_it(
+    context: Context, components: CompareComponents, photo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers, parts = Handlers(context, components), components.photo
+    other = tmp_path / "other.png"
+    shutil.copy(photo, other)
+    opened = context.uploads.opened
+
+    def late(after: str) -> Any:
+        def opening(path: str, limits: Limits) -> Any:
+            if path == photo:  # while it is decoded, the visitor goes on
+                removed = handlers.remove(REQUEST) if after == "removed" else take(other)
+                assert gr.skip() not in removed.values()
+            return opened(path, limits)
+
+        return opening
+
+    def take(path: object) -> dict[Any, Any]:
+        return handlers.take(str(path), None, presets.OWN, False, ["bicubic"], [], request=REQUEST)
+
+    for after in ("removed", "another"):
+        monkeypatch.setattr(context.uploads, "opened", late(after))
+        assert take(photo) == {parts.source: gr.skip()}, after
+    assert take(other)[parts.source].name == "other.png"
+
+
+def test_a_new_photo_is_shown_until_there_are_results(
+    context: Context, components: CompareComponents, photo: str
+) -> None:
+    handlers, viewer = Handlers(context, components), components.results.viewer
+
+    def take() -> dict[Any, Any]:
+        return handlers.take(photo, None, presets.OWN, False, ["bicubic"], [], request=REQUEST)
+
+    taken = take()
+    (image,) = taken[viewer]["images"]
+    assert (image["width"], image["height"]) == (300, 200) and taken[viewer]["example"]
+    *_, last = RunHandlers(context, components).run(values_of(components, taken[components.photo.source]), REQUEST)
+    assert len(last[viewer]["images"]) == 2 and viewer not in take(), "results stay"

@@ -33,6 +33,14 @@ test("a fitted image is whole and in the middle", () => {
   assert.equal(geometry.isZoomed(view()), false);
 });
 
+test("a comparison opens at 1:1 where whole images would be reduced, and whole where they are not", () => {
+  assert.equal(geometry.opening(view()), 1, "800 x 400 in 400 x 300");
+  assert.equal(geometry.opening(view({ full: { width: 400, height: 300 } })), "fit");
+  assert.equal(geometry.opening(view({ full: { width: 100, height: 50 } })), "fit");
+  assert.equal(geometry.opening(view({ part: [0.5, 0.25, 0.25, 0.5] })), "part", "200 x 200 pixels");
+  assert.equal(geometry.opening(view({ full: { width: 8000, height: 4000 }, part: [0.5, 0.25, 0.25, 0.5] })), 1);
+});
+
 test("a part nearly fills the stage, with the rest of the image around it", () => {
   const part = [0.5, 0.25, 0.25, 0.5];
   const shown = view({ part, ...geometry.zoom(view({ part }), "part") });

@@ -58,6 +58,8 @@ class Task:
     """Expected size of the LR image, which sets the aspect ratio of placeholders for images."""
     scene: str = ""
     """Identifies photo and region: the viewer keeps its zoom between comparisons of the same scene."""
+    centre: tuple[float, float] | None = None
+    """See `viewer_value`."""
     brought: Sequence[Brought] = ()
     """Results of other tools, scored after the jobs."""
     whole: Whole | None = None
@@ -78,7 +80,8 @@ def compare(runner: Runner, store: Store, task: Task, caller: Caller) -> Iterato
     """
     with store.lent() as folder:
         progress = ProgressList.of([*task.jobs, *(one.job for one in task.brought)], task.whole and task.whole.job)
-        view = View(folder, progress, task.lr_size, scene=task.scene, part=task.whole and task.whole.part)
+        part = task.whole and task.whole.part
+        view = View(folder, progress, task.lr_size, scene=task.scene, centre=task.centre, part=part)
         yield from _compare(runner, view, task, caller)
 
 
@@ -145,7 +148,7 @@ def _enlarge_whole(runner: Runner, view: View, whole: Whole, caller: Caller) -> 
 def _write_downloads(view: View, task: Task, lr: ImageData) -> dict[str, Path]:
     results = [replace(result, trajectory=()) for result in view.results]  # megabytes that are no longer needed
     view.comparison = Comparison(
-        lr.name, Size.of(lr.rgb), _origin(task, view), results, view.saved(), view.failures, view.pair()
+        lr.name, Size.of(lr.rgb), _origin(task, view), results, view.saved(), view.failures, view.pair(), view.centre
     )
     return write_all(view.comparison, view.folder)
 

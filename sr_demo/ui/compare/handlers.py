@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import gradio as gr
 
+from sr_demo.advice.focus import focus
 from sr_demo.errors import SRError, unexpected
 from sr_demo.inference.jobs import Job
 from sr_demo.reports import formatting
@@ -16,6 +17,7 @@ from sr_demo.ui.clicks import point
 from sr_demo.ui.compare import presets, sizes, whole_photo
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.presets import Selection
+from sr_demo.ui.compare.run_handlers import run_key
 from sr_demo.ui.compare.sizes import Chosen
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
@@ -24,6 +26,7 @@ from sr_demo.ui.method_choices import Context, labels, offered, region_choices, 
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.viewer.viewer import ViewerImage, file_url, viewer_value
 
 _PATIENCE_SECONDS = 10.0
 """Longest estimate without a proposed region: visitors tend to leave after ten seconds."""
@@ -40,9 +43,9 @@ class Handlers:
 
     def take(
         self, path: str | None, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
-        chip: str = sizes.DEFAULT, other: str = "",
+        chip: str = sizes.DEFAULT, other: str = "", request: gr.Request | None = None,
     ) -> Updates:  # fmt: skip
-        """Open an upload, show its preview, and propose a region if the whole photo would take long.
+        """Open an upload, show it, and propose a region if the whole photo would take long.
 
         Args:
             path: The upload.
@@ -53,13 +56,40 @@ class Handlers:
             more: Keys of the ticked further checkpoints.
             chip: The selected chip for the size of results.
             other: Text of the field for another size.
+            request: Identifies the session.
         """
+
+        def opened() -> Updates:
+            updates = self._opened(path, before, preset, test, methods, more, chip, other)
+            return {**updates, **self._in_viewer(updates, request)}
+
+        return self._latest(opened, request)
+
+    def _latest(self, opened: Callable[[], Updates], request: gr.Request | None) -> Updates:
+        """Return the updates of opening a photo; none if the visitor has opened or removed one in the meantime."""
+        stops, photo, region = self._context.stops, *_keys(request)
+        stops.stop(region)
+        flag = stops.begin(photo)
+        try:
+            updates = opened()
+        finally:
+            stops.end(photo, flag)
+        if flag.is_set():
+            return {self._parts.photo.source: gr.skip()}
+        stops.stop(region)  # a change of the previous photo's region that is still computed
+        return updates
+
+    def _opened(
+        self, path: str | None, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
+        chip: str, other: str,
+    ) -> Updates:  # fmt: skip
+        """Return the updates for a new photo; arguments are those of `take`."""
         photo = self._parts.photo
         if path is None:
             return {**self.clear(), photo.image: None}
         try:
             with self._context.uploads.opened(path, self._context.limits) as image:
-                source = sources.source_of(path, image)
+                source = sources.source_of(path, image, focus(image.rgb))
                 if preset != presets.FAMILIES:
                     size = sizes.chosen(chip, other, source, test=test)
                     source = self._with_proposed_region(source, test, [*methods, *more], size)
@@ -78,6 +108,17 @@ class Handlers:
             self._parts.choice.test: test,
         }
 
+    def _in_viewer(self, updates: Updates, request: gr.Request | None) -> Updates:
+        """Show a new photo in place of the example; results of a comparison stay, and those that arrive."""
+        source: Source | None = updates.get(self._parts.photo.source)
+        session = session_of(request)
+        compared = self._context.histories.shown(session) is not None
+        if source is None or compared or self._context.stops.is_running(run_key(session)):
+            return {}
+        preview = file_url(updates[self._parts.photo.image])
+        shown = ViewerImage("input", "Your photo", preview, source.width, source.height, "Your photo")
+        return {self._parts.results.viewer: viewer_value([shown], example=True)}
+
     def _kept(self, before: Source | None, message: str) -> Updates:
         """Show why an upload was rejected, and the previous photo."""
         photo = self._parts.photo
@@ -90,13 +131,20 @@ class Handlers:
 
     def take_example(
         self, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str], chip: str, other: str,
-        event: gr.EventData,
+        event: gr.EventData, request: gr.Request | None = None,
     ) -> Updates:  # fmt: skip
-        """Open the clicked example as if it had been uploaded."""
-        return self.take(str(chosen_file(event)), before, preset, test, methods, more, chip, other)
+        """Open the clicked example as if it had been uploaded; its comparison starts at once."""
+        path = str(chosen_file(event))
+        return self._latest(lambda: self._opened(path, before, preset, test, methods, more, chip, other), request)
+
+    def remove(self, request: gr.Request) -> Updates:
+        """Remove the photo, and what is still being opened."""
+        for key in _keys(request):
+            self._context.stops.stop(key)
+        return self.clear()
 
     def clear(self) -> Updates:
-        """Remove the photo; its box is empty already."""
+        """Return the updates without a photo; its box is empty already."""
         photo = self._parts.photo
         return {photo.source: None, photo.about: "", photo.region: gr.Radio(visible=False)}
 
@@ -164,26 +212,51 @@ class Handlers:
         jobs = [job.sized(size.size) for job in (*self._jobs, *own) if job.key in keys]
         return sum(seconds(self._context, job, lr_size, opacity=source.opacity) for job in jobs)
 
-    def choose_region(self, source: Source | None, region: str) -> Updates:
+    def propose_region(
+        self, source: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
+        chip: str = sizes.DEFAULT, other: str = "", request: gr.Request | None = None,
+    ) -> Updates:  # fmt: skip
+        """Propose the region again after the page has ticked other methods, unless the visitor has chosen it."""
+        photo = self._parts.photo
+        chosen = self._context.stops.is_running(_keys(request)[1]) or (source is not None and source.chosen)
+        if source is not None and not chosen and preset != presets.FAMILIES:
+            size = sizes.chosen(chip, other, source, test=test)
+            proposed = self._with_proposed_region(source.whole(), test, [*methods, *more], size)
+            if proposed != source:
+                return {**self._changed(proposed, request), photo.region: _region(proposed)}
+        return {part: gr.skip() for part in (photo.source, photo.image, photo.about, photo.region)}
+
+    def choose_region(self, source: Source | None, region: str, request: gr.Request | None = None) -> Updates:
         """Change the size of the region."""
         if source is None:
             return self._redrawn(None)
         side = int(region) if region.isdecimal() and int(region) in REGION_SIDES else None
-        return self._redrawn(replace(source, region_side=side))
+        return self._changed(replace(source, region_side=side, chosen=True), request)
 
-    def choose_whole(self, source: Source | None) -> Updates:
+    def choose_whole(self, source: Source | None, request: gr.Request | None = None) -> Updates:
         """Select the whole photo instead of the part."""
-        parts, whole = self._parts, source and source.whole()
+        parts, whole = self._parts, source and replace(source.whole(), chosen=True)
         region = {parts.photo.region: _region(whole)} if whole else {}
-        return {**self._redrawn(whole), **region, parts.run.whole: gr.Button(visible=False)}
+        return {**self._changed(whole, request), **region, parts.run.whole: gr.Button(visible=False)}
 
-    def move_region(self, source: Source | None, event: gr.EventData) -> Updates:
+    def move_region(self, source: Source | None, event: gr.EventData, request: gr.Request | None = None) -> Updates:
         """Move the region to the clicked position."""
         if source is None or source.region_side is None:
             return self._redrawn(source)
         x, y = point(event)
         shown = min(1.0, sources.PREVIEW_SIDE / max(source.width, source.height))
-        return self._redrawn(source.moved(x / (source.width * shown), y / (source.height * shown)))
+        centre = x / (source.width * shown), y / (source.height * shown)
+        return self._changed(replace(source, centre=centre, chosen=True), request)
+
+    def _changed(self, source: Source | None, request: gr.Request | None) -> Updates:
+        """Return the updates after a change of the region; none after a later change, or after another photo was opened."""
+        stops, (_, key) = self._context.stops, _keys(request)
+        flag = stops.begin(key)
+        try:
+            updates = self._redrawn(source)
+        finally:
+            stops.end(key, flag)
+        return {self._parts.photo.source: gr.skip()} if flag.is_set() else updates
 
     def _redrawn(self, source: Source | None) -> Updates:
         photo = self._parts.photo
@@ -257,6 +330,12 @@ class Handlers:
         total = self._total_seconds(source.whole(), test, keys, size, preset, own)
         label = f"{text('whole_photo')}: ~ {formatting.seconds(total)}"
         return gr.Button(label, visible=True, interactive=True)
+
+
+def _keys(request: gr.Request | None) -> tuple[str, str]:
+    """Return the keys of a session's photo, and of the region of that, among the stop flags."""
+    session = session_of(request)
+    return f"photo {session}", f"region {session}"
 
 
 def _among(keys: Sequence[str], jobs: Sequence[Job]) -> list[str]:

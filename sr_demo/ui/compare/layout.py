@@ -266,12 +266,13 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
         )  # fmt: skip
         return ran.then(runs.advise, photo.source, results.advice, **quiet)
 
-    uploaded = photo.image.upload(handlers.take, [photo.image, *sized], opened, **quiet)
+    each: dict[str, Any] = {**quiet, "trigger_mode": "multiple"}  # "once" would drop what follows before the response
+    uploaded = photo.image.upload(handlers.take, [photo.image, *sized], [*opened, results.viewer], **each)
     estimate_after(uploaded)
     cleared: list[Any] = [photo.source, photo.about, photo.region]
-    emptied = photo.image.clear(handlers.clear, None, cleared, **quiet)
+    emptied = photo.image.clear(handlers.remove, None, cleared, **each)
     estimate_after(emptied)
-    example = photo.examples.select(handlers.take_example, sized, opened, **quiet)
+    example = photo.examples.select(handlers.take_example, sized, opened, **each)
     advised: list[Any] = [results.advice, results.keep_faces]
     for event in (emptied, example):
         event.then(suited.show, photo.source, advised, **quiet)
@@ -279,16 +280,18 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     proposed: list[Any] = [photo.source, choice.test, *ticks, choice.proposed]
     # In two steps, since analysing the photo takes a while: the second reads the ticks as they are after that.
     looked_at = uploaded.then(suited.show, photo.source, advised, **quiet)
-    estimate_after(looked_at.then(suited.propose, proposed, [*ticks, choice.proposed], **quiet))
+    reticked = looked_at.then(suited.propose, proposed, [*ticks, choice.proposed], **quiet)
+    estimate_after(reticked.then(handlers.propose_region, sized, [*redrawn, photo.region], **quiet))
     for component in (choice.preset, choice.test, choice.methods, choice.more):
         component.input(suited.choose, None, None, **quiet)
     ticked = results.advice.select(suited.tick, photo.source, ticks, **quiet)
     estimate_after(ticked)
     estimate_after(run_after(estimate_after(example)))
-    estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **quiet))
-    estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **quiet))
+    estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **each))
+    estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **each))
     preset_reads: list[Any] = [*selected, choice.before_preset, *components.sizes()]
-    chosen = choice.preset.input(handlers.choose_preset, preset_reads, preset_writes, **quiet)
+    last: dict[str, Any] = {**quiet, "trigger_mode": "always_last"}
+    chosen = choice.preset.input(handlers.choose_preset, preset_reads, preset_writes, **last)
     estimate_after(chosen)
     # One event for all, so that the response to an earlier choice cannot arrive after that to a later one.
     changed = [component.input for component in (choice.test, choice.methods, choice.more, run.size)]
@@ -326,7 +329,7 @@ def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     brought_back: list[Any] = [*results.all(), components.save.box]
     linked: list[Any] = [results.link, results.unlink, results.link_note]
-    results.history.select(handlers.bring_back, None, brought_back, **quiet)
+    results.history.select(handlers.bring_back, None, brought_back, trigger_mode="multiple", **quiet)
     results.history.select(None, None, None, js=_BACK_TO_VIEWER, **quiet)
     results.link.click(handlers.link, None, linked, **quiet)
     results.unlink.click(handlers.unlink, None, linked, **quiet)

@@ -59,7 +59,7 @@ class RunHandlers:
         If the visitor starts another run, this one is stopped and yields no more updates.
         """
         session = session_of(request)
-        yield from self._context.stops.newest(_run(session), lambda stop: self._updates(values, session, stop))
+        yield from self._context.stops.newest(run_key(session), lambda stop: self._updates(values, session, stop))
 
     def _updates(self, values: dict[Any, Any], session: str, stop: Event) -> Iterator[Updates]:
         view = None
@@ -134,7 +134,10 @@ class RunHandlers:
         # `sized` may have replaced two ticked checkpoints by the same one, which suits the size.
         different = list({job.key: job for job in jobs}.values())
         brought = brought_of(self._context, values[choice.brought.files], source)
-        return Task(load, different, test, realistic, expected, Size(*lr_size), _scene(source), brought, whole)
+        centre = source.centre if whole else source.centre_in_region()
+        return Task(
+            load, different, test, realistic, expected, Size(*lr_size), _scene(source), centre, brought, whole
+        )  # fmt: skip
 
     def _whole(self, job: Job, source: Source) -> Whole:
         """Return the whole photo, which `job` will upscale after the part."""
@@ -149,8 +152,8 @@ class RunHandlers:
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs on the tab: the comparison, and the search and trial of models."""
         session, stops = session_of(request), self._context.stops
-        compares = stops.is_running(_run(session))
-        for key in (_run(session), session):
+        compares = stops.is_running(run_key(session))
+        for key in (run_key(session), session):
             stops.stop(key)
         if not compares:  # nothing would replace the sentence
             return gr.skip()
@@ -190,7 +193,12 @@ class RunHandlers:
         return {
             results.progress: progress_line(view.progress.summary()),
             results.viewer: viewer_value(
-                view.for_viewer(), EMPTY, pair=view.pair(), scene=view.scene, adjustable=view.comparison is not None
+                view.for_viewer(),
+                EMPTY,
+                pair=view.pair(),
+                scene=view.scene,
+                centre=view.centre,
+                adjustable=view.comparison is not None,
             ),
         }
 
@@ -215,7 +223,7 @@ class RunHandlers:
         }
 
 
-def _run(session: str) -> str:
+def run_key(session: str) -> str:
     """Return the key of the comparison of a session among its stop flags."""
     return f"{RUNS} {session}"
 

@@ -87,6 +87,8 @@ class View:
     """Name of the photo's file."""
     scene: str = ""
     """See `viewer_value`."""
+    centre: tuple[float, float] | None = None
+    """See `viewer_value`."""
     part: Part | None = None
     """Where the LR image lies in the photo, if the viewer shows the whole of that; None where they are the same."""
     has_whole: bool = False

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sr_demo.advice.focus import focus
 from sr_demo.codecs.sniff import kind_of
 from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.image import Image, ImageData, Limits, Output, Size, crop, read, write, write_png
@@ -34,7 +35,7 @@ _SECONDS_BETWEEN = 0.3
 
 
 class Thumbnail(NamedTuple):
-    """The centre of an image, in a file of its own."""
+    """A small part of an image, in a file of its own."""
 
     label: str
     path: Path
@@ -48,6 +49,8 @@ class Photo:
     state: str = "waiting"
     thumbnails: list[Thumbnail] = field(default_factory=list[Thumbnail])
     """Thumbnails of the photo, then of each result."""
+    focus: tuple[float, float] = (0.5, 0.5)
+    """Where the thumbnails are taken from; see `focus`."""
     results: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """Records of the results; see `table.record`."""
     failures: list[str] = field(default_factory=list[str])
@@ -159,11 +162,12 @@ class Queue:
         check_size(result.size[0] * result.size[1], output)
         number = self.photos.index(photo)
         if not photo.thumbnails:
-            photo.thumbnails.append(self._thumbnail(lr, Size.of(lr.rgb), f"{number}.png", "before"))
+            photo.focus = focus(lr.rgb)
+            photo.thumbnails.append(self._thumbnail(photo, lr, Size.of(lr.rgb), f"{number}.png", "before"))
         name = f"{number}_{result.job.file_name}.png"
         job = result.job
         label = job.title + (", may invent detail" if job.approach.invents_with(job.checkpoint) else "")
-        photo.thumbnails.append(self._thumbnail(result.image, Size.of(lr.rgb), name, label))
+        photo.thumbnails.append(self._thumbnail(photo, result.image, Size.of(lr.rgb), name, label))
         whole = self.folder / "result"
         written = write(result.image, whole, output)
         stored = self._free_name(photo.path.stem, f"_{result.job.file_name}{output.file_format.suffix}")
@@ -171,12 +175,13 @@ class Queue:
         whole.unlink()
         photo.results.append({**record(result), "file": stored, **written.as_dict()})
 
-    def _thumbnail(self, image: ImageData, lr: Size, name: str, label: str) -> Thumbnail:
-        """Write the part of `image` that corresponds to the central `_SIDE` x `_SIDE` pixels of its LR image of size `lr`."""
+    def _thumbnail(self, photo: Photo, image: ImageData, lr: Size, name: str, label: str) -> Thumbnail:
+        """Write the part of `image` that corresponds to `_SIDE` x `_SIDE` pixels of its LR image of size `lr`."""
         size = image.size
         rows, columns = min(_SIDE, lr.height), min(_SIDE, lr.width)
         height, width = max(rows * size.height // lr.height, 1), max(columns * size.width // lr.width, 1)
-        part = crop(image, (size.height - height) // 2, (size.width - width) // 2, height, width)
+        top, left = round(photo.focus[1] * size.height - height / 2), round(photo.focus[0] * size.width - width / 2)
+        part = crop(image, min(max(top, 0), size.height - height), min(max(left, 0), size.width - width), height, width)
         write_png(public(part), self.folder / name)
         return Thumbnail(label, self.folder / name)
 

@@ -6,6 +6,8 @@ function layout() {
   const ratio = state.full.width / state.full.height;
   const found = geometry.layOut(state.images.length, width, window.innerHeight, ratio, state.narrow || isTwo());
   state.stage = { width: found.width, height: found.height };
+  if (state.opens && !state.narrow && !isTwo()) state.scale = geometry.opening(state); // a phone swipes, and shows one at a time
+  state.opens = false;
   root.style.setProperty("--srv-columns", String(found.columns));
   root.style.setProperty("--srv-stage", `${state.stage.height}px`);
   schedule();

@@ -63,6 +63,16 @@ const geometry = (() => {
   const leastScale = (stage, full) => Math.min(fitScale(stage, full), 1);
 
   /**
+   * The scale a comparison opens with: what fits into the stage, but 1:1 where that would hide how the results differ.
+   * @param {View} view
+   * @returns {Scale}
+   */
+  function opening(view) {
+    const whole = view.part ? "part" : "fit";
+    return place({ ...view, scale: whole }).scale < 1 ? 1 : whole;
+  }
+
+  /**
    * Scale and centre as they can be shown in the present stage, so that no stage is emptier than it must be.
    * @param {View} view
    * @returns {Placement}
@@ -291,7 +301,7 @@ const geometry = (() => {
   }
 
   return Object.freeze({
-    LARGEST_SCALE, clamp, fitScale, leastScale, place, middle, zoom, pan, isZoomed, transform, placeInPart, lens, bestGrid, layOut, fullSize,
+    LARGEST_SCALE, clamp, fitScale, leastScale, place, middle, opening, zoom, pan, isZoomed, transform, placeInPart, lens, bestGrid, layOut, fullSize,
     pair, pairWith, neighbour, pinch, wheelFactor, swipeStep,
   });
 })();

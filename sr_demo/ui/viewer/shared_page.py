@@ -122,7 +122,11 @@ def _parts(comparison: Comparison) -> Iterator[str]:
         style=source("shared_page.css") + source("viewer.css"),
         viewer=source("viewer.html"),
         script=_script(),
-        value=viewer_value([_for_viewer(image, index) for index, image in enumerate(images)], pair=comparison.pair),
+        value=viewer_value(
+            [_for_viewer(image, index) for index, image in enumerate(images)],
+            pair=comparison.pair,
+            centre=comparison.centre,
+        ),
         address=address,
         inventing=[r.job.title for r in comparison.results if r.job.approach.invents_with(r.job.checkpoint)],
         smaller=[image.label for image in images if image in large or image.small_copy],

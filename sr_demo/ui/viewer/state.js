@@ -16,8 +16,9 @@
  * @typedef {{ images: ViewerImage[], full: Size, stage: Size, scale: Scale, centre: Point, mode: "grid" | "two",
  *   part: Part | null, wanted: Id[], opening: Id[], marked: Id, front: Id, narrow: boolean, lens: boolean, lensAt: Point | null, difference: boolean,
  *   split: number, example: boolean, scene: string, detail: number, mapped: boolean, run: string, requested: number,
- *   masking: boolean, erasing: boolean, brush: number, boxed: boolean, faces: Part[] | null, adjusted?: Adjusted }} State  `faces`: of this run; null where
- *   they were not requested yet.
+ *   masking: boolean, erasing: boolean, brush: number, boxed: boolean, faces: Part[] | null, opens: boolean,
+ *   adjusted?: Adjusted }} State  `faces`: of this run; null where they were not requested yet. `opens`: the scale of a new
+ *   scene is chosen once the size of the stages is known.
  * @typedef {{ detail: number, mapped: boolean, number: number, reference?: boolean, spread?: boolean, mask_url?: string,
  *   faces_url?: string }} Adjusted
  * @typedef {Pick<State, "scale" | "centre" | "full" | "wanted" | "front">} SavedView
@@ -43,7 +44,7 @@ const state = {
   mode: "grid", wanted: [null, null], opening: [null, null], marked: null, front: null, narrow: false,
   lens: false, lensAt: null, difference: false, split: 0.5, example: false,
   scene: "", part: null, detail: 1, mapped: false, run: "", requested: 0,
-  masking: false, erasing: false, brush: 0.08, boxed: false, faces: null,
+  masking: false, erasing: false, brush: 0.08, boxed: false, faces: null, opens: false,
 };
 /** What people have painted: see `mask.js`. */
 const painted = masks.make();

@@ -12,17 +12,19 @@
 // There are no listeners outside `root`, so nothing is left behind when Gradio removes the element.
 
 /**
- * Show another scene as it was left, or fitted.
+ * Show another scene as it was left, or whole; or at 1:1 around `at` where the whole would be shown reduced.
  * @param {string} scene
+ * @param {[number, number] | null} at
  */
-function changeScene(scene) {
+function changeScene(scene, at) {
   const { scale, centre, full, wanted, front } = state;
   views.set(state.scene, { scale, centre, full, wanted, front });
   /** @type {SavedView} */
   const fitted = {
-    scale: state.part ? "part" : "fit", centre: geometry.middle(state.part), full, wanted: state.mode === "grid" ? [null, null] : wanted, front: null,
+    scale: state.part ? "part" : "fit", centre: at ? { x: at[0], y: at[1] } : geometry.middle(state.part), full, wanted: state.mode === "grid" ? [null, null] : wanted, front: null,
   };
-  Object.assign(state, { scene, marked: null, ...(views.get(scene) ?? fitted) });
+  const left = views.get(scene);
+  Object.assign(state, { scene, marked: null, opens: Boolean(at && !left), ...(left ?? fitted) });
   dropPanes(() => true); // else those of the other scene would move to where the new ones are
 }
 
@@ -52,7 +54,7 @@ function receive() {
   state.opening = [value.pair?.[0] ?? null, value.pair?.[1] ?? null];
   state.part = images.find((/** @type {ViewerImage} */ image) => image.part)?.part ?? null;
   const scene = value.scene || images[0]?.url || "";
-  if (scene !== state.scene) changeScene(scene);
+  if (scene !== state.scene) changeScene(scene, value.centre ?? null);
   if ((images[0]?.url ?? "") !== state.run) Object.assign(state, { boxed: false, faces: null });
   if (value.faces) state.faces = value.faces;
   const full = geometry.fullSize(images);

@@ -114,19 +114,23 @@ def viewer_value(
     pair: tuple[str, str] | None = None,
     example: bool = False,
     scene: str = "",
+    centre: tuple[float, float] | None = None,
     adjustable: bool = False,
 ) -> dict[str, Any]:
     """Return the component's `value`.
 
     Zoom, position, mode and selected pair survive an update that shows the same scene. Another scene starts fitted to the
-    viewer, or in its last state.
+    viewer, or at `centre`, or in its last state.
 
     Args:
         images: Images to show, in order.
         empty: Text to show if there are no images.
         pair: Ids of the images that the slider opens with; None for the first two.
-        example: Whether this is an example: it opens with the slider, and the next comparison as a grid.
+        example: Whether this is an example, or a photo before its comparison, which cannot be adjusted: it opens with the
+            slider, and the next comparison as a grid.
         scene: Equal for comparisons of the same part of the same photo; "" uses the first image's `url`.
+        centre: Position (x, y), as fractions of the largest image, that a grid of reduced images starts with at 1:1; None
+            starts with whole images.
         adjustable: Whether the event `input` can request less detail, and maps of invented detail.
 
     Raises:
@@ -138,7 +142,7 @@ def viewer_value(
     shown = [asdict(image) for image in images]
     return {
         "images": shown, "empty": empty, "pair": list(pair or ()), "example": example, "scene": scene,
-        "adjustable": adjustable,
+        "centre": list(centre) if centre else None, "adjustable": adjustable,
     }  # fmt: skip
 
 
