@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
@@ -17,6 +18,8 @@ log = logging.getLogger("sr_demo")
 Samples = NDArray[Any]
 _BAND = 2**22
 """Number of pixels that are converted at once."""
+_CLOSE_LEVELS = 36
+"""Largest difference of a gray level from sRGB, half of that of linear light (73 levels); gamma 2.2 differs by 9."""
 
 
 def to_mode(mode: str) -> Callable[[Pillow.Image], Pillow.Image]:
@@ -75,6 +78,25 @@ def fitting(icc: bytes | None, samples: Samples) -> bytes | None:
     if icc is None:
         return None
     return icc if _space(icc) == (b"GRAY" if samples.shape[2] < 3 else b"RGB ") else None
+
+
+@lru_cache(maxsize=8)
+def has_srgb_curve(icc: bytes | None) -> bool:
+    """Return whether the curve of a profile is closer to that of sRGB than to linear light; primaries do not matter.
+
+    True without a profile and for a profile that is not usable, since viewers assume sRGB then.
+    """
+    mode = {b"GRAY": "L", b"RGB ": "RGB"}.get(_space(icc))
+    if icc is None or mode is None:
+        return True
+    ramp = np.arange(0, 256, 5, dtype=np.uint8)
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(icc))
+        shown = to_srgb(Pillow.fromarray(ramp[None]).convert(mode), source)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        log.info("the profile is not usable", exc_info=True)
+        return True
+    return bool(np.abs(np.asarray(shown)[0] - ramp[:, None].astype(float)).max() <= _CLOSE_LEVELS)
 
 
 def upright(samples: Samples, orientation: int) -> Samples:

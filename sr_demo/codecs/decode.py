@@ -1,8 +1,8 @@
 """Decoding of image files to upright samples, with their colour profile and metadata.
 
-Pillow decodes files with 8 bits per channel, OpenCV PNG with 16, `tiff.py` TIFF with more than 8. Foreign errors
-(`TROUBLE`) are translated here. Before a library reads a file, `structure` and `directories` limit the number of its parts
-and `check_pixels` limits its size, so that decoding takes time and memory in proportion to pixels and bytes.
+Pillow decodes files with 8 bits per channel, OpenCV PNG with 16, `tiff.py` TIFF with more than 8 and some with 8. Foreign
+errors (`TROUBLE`) are translated here. Before a library reads a file, `structure` and `directories` limit the number of its
+parts and `check_pixels` limits its size, so that decoding takes time and memory in proportion to pixels and bytes.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from sr_demo.codecs.conversions import cmyk_to_srgb, fitting, planes, to_mode, t
 from sr_demo.codecs.directories import check_exif
 from sr_demo.codecs.libraries import TROUBLE, opencv, silence
 from sr_demo.codecs.metadata import Metadata
+from sr_demo.codecs.png_stream import check_checksums, check_length, still
 from sr_demo.codecs.sniff import CHOOSE, Kind, Limits, check_file, check_pixels, shown
 from sr_demo.codecs.structure import check_parts
 from sr_demo.codecs.tiff_kinds import check_kind
@@ -49,6 +50,8 @@ silence()
 
 Samples = NDArray[Any]
 _ORIENTATION = 0x0112
+_JFIF_UNITS = (1, 2)
+"""Units of the resolution in a JPEG's JFIF segment: inch and centimetre; others state an aspect ratio."""
 _GRAY_ALPHA = 4
 """PNG colour type."""
 # Called directly rather than through `Pillow.open`: the kind is known, no other decoder must try, and our limit on pixels
@@ -147,9 +150,9 @@ def _translated(name: str) -> Generator[None, None, None]:
 
 
 def _from_tiff(file: IO[bytes], limits: Limits, number: int | None) -> Decoded:
-    """Decode page `number`; None for the first page, with a note if there are more."""
-    pages = tiff.count_pages(file)
-    check_kind(file, pages)
+    """Decode page `number`; None for the first page, with a note if there are more, not counting previews."""
+    check_kind(file, tiff.count_pages(file))
+    pages = len(tiff.page_numbers(file))
     with tiff.one_page(file, number or 0) as page:
         if tiff.is_deep(page):
             whole = partial(series_range, file, limits) if pages > 1 else None
@@ -174,15 +177,19 @@ def _from_pillow(file: IO[bytes], kind: Kind, limits: Limits, frames: int) -> De
         opacity = image.has_transparency_data
         channels = 3 + opacity if image.mode in ("P", "PA") else len(image.getbands())
         check_pixels(*image.size, channels * (1 + (bits == 16)), limits=limits, opacity=opacity)
+        applied = _applied_orientation(image)
         image.load()  # even for a 16-bit PNG: reads EXIF data after the pixels, and detects damaged files without printing
+        if kind == "PNG":
+            _check_whole(image, file)
         exif = _exif(image)
-        decoded.metadata = _metadata(image, exif)
+        orientation = _orientation(exif)
+        decoded.metadata = _metadata(image, exif).turned(max(orientation, applied))
         icc, hidden = image.info.get("icc_profile"), image.info.get("transparency")
         if kind in ("PNG", "WEBP", "AVIF"):  # their headers state the number; HEIF opens its primary image
             frames = getattr(image, "n_frames", 1)
         samples = None if bits == 16 else _samples(image, decoded, bits)
     del image  # frees its pixels, since those with 16 bits may not fit into memory in addition
-    decoded.samples = upright(_deep_png(file, hidden) if samples is None else samples, _orientation(exif))
+    decoded.samples = upright(_deep_png(file, hidden) if samples is None else samples, orientation)
     _set_profile(decoded, icc, described)
     return _first_of(frames, "frames", decoded)
 
@@ -264,14 +271,22 @@ def _png_header(file: IO[bytes]) -> tuple[int, int]:
     return bits, colour_type
 
 
+def _check_whole(image: ImageFile, file: IO[bytes]) -> None:
+    """Raise ValueError if the pixels of a PNG, loaded from `file` as `image`, are damaged or incomplete.
+
+    Pillow leaves rows at zero that are not in the file, without an error. Without interlacing, the last row is among them.
+    """
+    check_checksums(file)
+    if image.info.get("interlace") or not np.asarray(image.crop((0, image.height - 1, *image.size))).any():
+        check_length(file)
+
+
 def _deep_png(file: IO[bytes], hidden: object) -> Samples:
     """Decode a PNG with 16 bits per channel, which Pillow would reduce to 8; `hidden` is the transparent gray value."""
     cv2, place = opencv(), file.tell()
     file.seek(0)
-    content = file.read()
+    content = still(file.read())
     file.seek(place)
-    if b"IEND" not in content:
-        raise OSError("cut off")  # raised here, since libpng would print an error
     read = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     del content
     if read is None or read.dtype != np.uint16:
@@ -309,7 +324,7 @@ def _samples(image: Pillow.Image, decoded: Decoded, bits: int) -> Samples:
     if mode.startswith(("I", "F")):
         raise ValueError(f"mode {mode} outside TIFF and PNG")
     samples = planes(image, to_mode("RGBA" if alpha else "RGB"))
-    if mode in ("P", "PA") and equal_channels(samples):
+    if mode in ("P", "PA") and equal_channels(samples) and not image.info.get("icc_profile"):  # which is an RGB profile
         return np.ascontiguousarray(samples[..., [0, 3] if alpha else [0]])
     return samples
 
@@ -326,14 +341,27 @@ def _exif(image: ImageFile) -> Pillow.Exif | None:
 
 def _orientation(exif: Pillow.Exif | None) -> int:
     """Return the EXIF orientation, 1..8."""
-    value = 1 if exif is None else exif.get(_ORIENTATION, 1)
+    return _one_to_eight(None if exif is None else exif.get(_ORIENTATION))
+
+
+def _applied_orientation(image: ImageFile) -> int:
+    """Return the orientation that the plugins of TIFF and HEIF apply themselves, 1..8; to be called before loading."""
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    return _one_to_eight(tags.get(_ORIENTATION, image.info.get("original_orientation")))
+
+
+def _one_to_eight(value: object) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _metadata(image: ImageFile, exif: Pillow.Exif | None) -> Metadata:
     """Return the metadata of the file; empty if they are broken."""
+    info = image.info
+    if isinstance(image, JpegImagePlugin.JpegImageFile) and info.get("jfif_unit") not in _JFIF_UNITS:
+        # Pillow sets the resolution across, or 72, for both axes.
+        info = {name: value for name, value in info.items() if name != "dpi"}
     try:
-        return metadata.of_info(image.info, exif)
+        return metadata.of_info(info, exif)
     except TROUBLE:
         log.info("broken metadata", exc_info=True)
         return Metadata()

@@ -219,15 +219,17 @@ def check_exif(content: bytes) -> None:
 
 
 class OnePage(io.RawIOBase):
-    """A view of a TIFF file that contains only one of its directories. Closing it leaves `file` open."""
+    """A view of a TIFF file that contains only one of its directories, with a position of its own.
+
+    Closing it leaves `file` open.
+    """
 
     def __init__(self, file: IO[bytes], found: Directory) -> None:
         super().__init__()
         layout = found.layout
         first = found.at.to_bytes(layout.place, "little" if layout.order == "<" else "big")
-        self._file = file
+        self._file, self._at = file, 0
         self._changes = ((layout.first, first), (found.next_at, bytes(layout.place)))
-        file.seek(0)
 
     def readable(self) -> bool:
         """Return True."""
@@ -239,16 +241,20 @@ class OnePage(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
         """Change the position, as files do."""
-        return self._file.seek(offset, whence)
+        beginnings = {io.SEEK_SET: 0, io.SEEK_CUR: self._at}
+        begin = beginnings[whence] if whence in beginnings else self._file.seek(0, io.SEEK_END)
+        self._at = begin + offset
+        return self._at
 
     def tell(self) -> int:
         """Return the position, as files do."""
-        return self._file.tell()
+        return self._at
 
     def readinto(self, buffer: memoryview, /) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Fill `buffer` from the file, with two offsets changed."""
-        begin, view = self._file.tell(), memoryview(buffer).cast("B")
+        begin, view = self._file.seek(self._at), memoryview(buffer).cast("B")
         count: int = self._file.readinto(view)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
+        self._at += count
         for place, content in self._changes:
             low, high = max(place, begin), min(place + len(content), begin + count)
             if low < high:

@@ -46,7 +46,7 @@ class Metadata:
     xmp: bytes | None = None
     """An XMP packet, UTF-8."""
     dpi: tuple[float, float] | None = None
-    """Pixels per inch across and down, as the file has them."""
+    """Pixels per inch across and down in the upright image."""
     iptc: bytes | None = None
     """IIM records."""
 
@@ -71,6 +71,10 @@ class Metadata:
         if not orientation:
             del found[0][ORIENTATION]
         return exif.serialized(found)
+
+    def turned(self, orientation: int) -> Metadata:
+        """Return the metadata of the upright image for those of a stored one; `orientation` is that of EXIF, 1..8."""
+        return self if self.dpi is None or orientation < 5 else replace(self, dpi=self.dpi[::-1])
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the metadata that are present."""
@@ -111,7 +115,7 @@ def of_info(info: Mapping[Any, Any], data: Pillow.Exif | None) -> Metadata:
     """Collect metadata from an image that Pillow has read.
 
     Args:
-        info: The image's `info`.
+        info: The image's `info`. Its "dpi" takes precedence over EXIF data.
         data: EXIF data of the image; None if it has none, or if they are broken.
     """
     tags: Mapping[int, Any] = {} if data is None else data
@@ -124,7 +128,7 @@ def of_info(info: Mapping[Any, Any], data: Pillow.Exif | None) -> Metadata:
         or iptc.records(tags.get(_IPTC))
         or iptc.in_resources(tags.get(_PHOTOSHOP))
     )
-    dpi = _resolution(_stated(info, tags)) or _resolution_of(tags)
+    dpi = _resolution(info.get("dpi")) or _resolution_of(tags)
     return Metadata(None if data is None else _kept(data), xmp.of_result(packet), dpi, records)
 
 
@@ -166,12 +170,6 @@ def _bounded(found: Directories) -> bytes | None:
 
 def _as_text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _stated(info: Mapping[Any, Any], tags: Mapping[int, Any]) -> object:
-    """Return the resolution in the file; None for the default that Pillow sets for a JPEG with EXIF but no resolution."""
-    dpi = info.get("dpi")
-    return None if dpi == (72, 72) and info.get("jfif_unit") != 1 and _ACROSS not in tags else dpi
 
 
 def _resolution_of(tags: Mapping[int, Any]) -> tuple[float, float] | None:

@@ -18,6 +18,10 @@ from sr_demo.codecs.image_files import find_images
 from sr_demo.errors import BadInput
 from sr_demo.system.memory import available_bytes
 
+_ROUNDING = 0.001
+_MOST_OVERSHOOT = 0.2
+"""Beyond 0..1, less than this may be the overshoot of an interpolation; then the range is unclear."""
+
 
 @dataclass(frozen=True)
 class Stack:
@@ -134,14 +138,17 @@ def read_stack(stack: Stack) -> list[NDArray[np.uint8]]:
 
 
 def _range(values: NDArray[Any], stack: Stack) -> tuple[float, float]:
-    """Return the factor and the offset that map the values to 0..255. Raises BadInput for another range."""
+    """Return the factor and the offset that map the values to 0..255. Raises BadInput for other or unclear ranges."""
     if values.dtype == np.uint8:
         return 1.0, 0.0
     low, high = float(values.min()), float(values.max())
-    if not (np.isfinite(low) and np.isfinite(high)) or low < -1.001 or high > 255.5:
-        raise BadInput(
-            f"{stack.file.name}: {stack.name} runs from {low:g} to {high:g}; pictures run from 0 to 255, 0 to 1 or -1 to 1."
-        )
-    if low < 0:
+    if low >= -_ROUNDING and high <= 1 + _ROUNDING:
+        return 255.0, 0.0
+    if -1 - _ROUNDING <= low <= -_MOST_OVERSHOOT and high <= 1 + _ROUNDING:
         return 127.5, 127.5
-    return (255.0, 0.0) if high <= 1.0 else (1.0, 0.0)
+    if low >= 0 and (1 + _MOST_OVERSHOOT if values.dtype.kind == "f" else 1) < high <= 255.5:
+        return 1.0, 0.0
+    raise BadInput(
+        f"{stack.file.name}: {stack.name} runs from {low:g} to {high:g}; pictures run from 0 to 255, 0 to 1 or -1 to 1. Clip "
+        "or scale it to one of these."
+    )

@@ -36,11 +36,12 @@ from sr_demo.system.large_array import bands, zeros
 log = logging.getLogger("sr_demo")
 
 Samples = NDArray[Any]
-_MINISWHITE, _MINISBLACK, _RGB, _SEPARATED = 0, 1, 2, 5
+_MINISWHITE, _MINISBLACK, _RGB, _SEPARATED, _LAB = 0, 1, 2, 5, 8
 _COLOURS = {_MINISWHITE: 1, _MINISBLACK: 1, _RGB: 3, _SEPARATED: 4}
 """TIFF 6.0 PhotometricInterpretation -> channels without alpha."""
 _NAMES = {1: "gray", 3: "RGB", 4: "CMYK"}
 _PREMULTIPLIED, _ALPHA = 1, 2
+_LZMA = 34925
 _ACROSS, _DOWN, _UNIT = 282, 283, 296
 _PER_INCH = {2: 1.0, 3: 2.54}
 _ICC, _NO_DATA = 34675, 42113
@@ -101,17 +102,31 @@ def page_at(file: IO[bytes], at: int) -> IO[bytes]:
 
 
 def is_deep(page: IO[bytes]) -> bool:
-    """Return whether `read` must decode a page instead of Pillow: more than 8 bits per channel, or extra channels."""
+    """Return whether `read` must decode a page instead of Pillow.
+
+    This holds for more than 8 bits per channel, and for what Pillow reads wrongly or not at all in 8 bits: pixels without
+    data, extra channels other than the alpha of RGB or gray, separate planes of gray with alpha or of Lab, LZMA, and BigTIFF
+    in big-endian order.
+    """
     from tifffile import TiffFile
 
     with TiffFile(page) as tif:
         first = _first(tif)
         if first.dtype is None or first.dtype not in (np.dtype(np.uint8), np.dtype(np.bool_)):
             return True
-        colours, extra = _COLOURS.get(int(first.photometric), 0), [int(kind) for kind in first.extrasamples]
+        photometric, extra = int(first.photometric), [int(kind) for kind in first.extrasamples]
+        colours = _COLOURS.get(photometric, 0)
+        foreign = first.compression == _LZMA or (tif.is_bigtiff and tif.byteorder == ">")
+        without_data = colours != 4 and no_data_value(first.tags.valueof(_NO_DATA)) is not None
+        if first.bitspersample == 8 and colours and (foreign or without_data):
+            return tiff_pixels.is_readable(first)
+        if photometric == _LAB:
+            return first.planarconfig != 1
         if not colours or first.samplesperpixel <= colours:
             return False
-        return extra != [_ALPHA] and (colours != 3 or extra not in ([], [_PREMULTIPLIED]))
+        if photometric == _RGB:
+            return extra not in ([], [_PREMULTIPLIED], [_ALPHA])
+        return photometric != _MINISBLACK or extra != [_ALPHA] or first.planarconfig != 1
 
 
 def stored_bytes(page: IO[bytes]) -> int:
@@ -163,7 +178,7 @@ def read(file: IO[bytes], allow: Callable[[int, int, int], None], whole: Callabl
         samples, orientation = tiff_pixels.decoded(page, file)
         icc = page.tags.valueof(_ICC)
         result = Page(samples, channels.colours == 4, orientation, icc if isinstance(icc, bytes) else None)
-        result.metadata = _metadata(file, page)
+        result.metadata = _metadata(file, page).turned(tiff_pixels.orientation(page))
         no_data, inverted = no_data_value(page.tags.valueof(_NO_DATA)), page.photometric == _MINISWHITE
     if samples.ndim != 3 or samples.shape[2] < channels.colours:
         raise ValueError(f"{channels.colours} channels expected, decoded to {samples.shape}")

@@ -1,22 +1,30 @@
 """Decoding of the pixels of one TIFF page, bounded by its geometry.
 
-A strip or tile never unpacks to more than its geometry states. tifffile unpacks a stream of any length, so deflate and LZMA
-are unpacked here; other compression is left to libtiff (in Pillow and in OpenCV), which writes into buffers of the stated
-size.
+A strip or tile never unpacks to more than its geometry states. tifffile unpacks a stream of any length, and lacks LZW, so
+streams are unpacked here, and tifffile only arranges the bytes: deflate and LZMA are unpacked by Python, other compression
+by libtiff (in Pillow). libtiff sees strips of bytes as an 8-bit gray image, since Pillow knows few other kinds; it refuses
+streams that are too short. OpenCV is not used: it returns uninitialised memory for layouts that it does not know.
+
+Sources: TIFF 6.0, sections 13 and 14; Adobe Photoshop TIFF Technical Note 3 (predictor 3).
 """
 
 from __future__ import annotations
 
+import io
 import lzma
+import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from math import prod
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.TiffImagePlugin import TiffImageFile
 
-from sr_demo.codecs.libraries import opencv
+from sr_demo.codecs.conversions import planes
 from sr_demo.errors import BadInput
 from sr_demo.system.large_array import bands
 
@@ -25,6 +33,10 @@ _ORIENTATION = 274
 _WHOLE_BYTES = (8, 16, 32, 64)
 _LZMA_MEMORY = 2**28
 """Memory limit of the LZMA decoder in bytes; the strongest preset of xz takes 65 MiB."""
+_NONE, _DIFFERENCE, _FLOATING_POINT = 1, 2, 3
+"""No compression or predictor; the predictors."""
+_AT_ONCE, _MOST_AT_ONCE = 2**23, 1024
+"""Number of bytes, and largest number of segments, that libtiff unpacks at once; each call takes a millisecond."""
 
 
 def decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
@@ -38,22 +50,43 @@ def decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
         (H, W, C) in the dtype of the file, and the EXIF orientation that is still to be applied.
 
     Raises:
-        BadInput: The number of bits is not supported.
+        BadInput: The number of bits or the compression is not supported.
         Exception: Whatever the libraries raise on a damaged file.
     """
-    value = page.tags.valueof(_ORIENTATION, 1)
-    orientation = int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
-    if isinstance(page.bitspersample, int) and page.bitspersample not in _WHOLE_BYTES:
-        return _packed_bits(page, file), orientation
-    try:
-        _bound(page)
-        read = page.asarray()
-    except (ValueError, ImportError, LookupError):
-        # Without the package imagecodecs, tifffile has no LZW. OpenCV uses libtiff and applies the orientation.
-        return _by_opencv(file), 1
+    if page.bitspersample not in _WHOLE_BYTES:
+        return _packed_bits(page, file), 1  # Pillow has applied the orientation
+    if not is_readable(page):
+        raise BadInput(
+            "The pixels of this TIFF are compressed in a way that is not read here. Save it with LZW or ZIP (deflate) "
+            "compression, or without compression."
+        )
+    if min(len(page.dataoffsets), len(page.databytecounts)) < prod(page.chunked):
+        raise ValueError(f"fewer than {prod(page.chunked)} segments")
+    segment = _bounded(page)
+    read = _by_libtiff(page, segment, file) if page.compression in _OF_LIBTIFF else page.asarray()
     if read.ndim == 3 and page.axes.startswith("S"):
         read = np.moveaxis(read, 0, -1)
-    return (read if read.ndim == 3 else read[..., None]), orientation
+    read = read if read.ndim == 3 else read[..., None]
+    if read.dtype != page.dtype or read.shape != (page.imagelength, page.imagewidth, page.samplesperpixel):
+        raise ValueError(f"decoded to {read.shape} of {read.dtype}")
+    return read, orientation(page)
+
+
+def orientation(page: Any) -> int:
+    """Return the EXIF orientation of a page, 1..8."""
+    value = page.tags.valueof(_ORIENTATION, 1)
+    return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def is_readable(page: Any) -> bool:
+    """Return whether `decoded` knows the compression of a page with whole bytes per channel."""
+    packed = page.compression != _NONE
+    known = page.compression in _UNPACK or page.compression in _OF_LIBTIFF
+    if not known or (packed and page.fillorder != 1):
+        return False
+    return page.predictor in (_NONE, _DIFFERENCE) or (
+        packed and page.predictor == _FLOATING_POINT and page.dtype is not None and page.dtype.kind == "f"
+    )
 
 
 def _packed_bits(page: Any, file: IO[bytes]) -> Samples:
@@ -64,8 +97,9 @@ def _packed_bits(page: Any, file: IO[bytes]) -> Samples:
             raise SyntaxError("not a mode of Pillow")
         image = TiffImageFile(file)
     except SyntaxError as exc:
+        bits = page.bitspersample if isinstance(page.bitspersample, tuple) else (page.bitspersample,)
         raise BadInput(
-            f"This TIFF has {page.bitspersample} bits per channel, of a kind that is not read here. "
+            f"This TIFF has {', '.join(map(str, bits))} bits per channel, of a kind that is not read here. "
             "Export it with 8 or 16 bits per channel."
         ) from exc
     with image:
@@ -76,30 +110,52 @@ def _packed_bits(page: Any, file: IO[bytes]) -> Samples:
     return out
 
 
-def _bound(page: Any) -> None:
-    """Limit the unpacked and the read bytes of each strip or tile of `page` by its geometry.
+@dataclass(frozen=True)
+class _Segment:
+    """The geometry of the strips or tiles of a page."""
 
-    Raises LookupError for compression that only libtiff supports.
-    """
-    unpack = _UNPACK[int(page.compression)]
-    if not isinstance(page.bitspersample, int):
-        raise LookupError(f"{page.bitspersample} bits")
+    rows: int
+    row_bytes: int
+    arrange: Callable[[Any, int], Any]
+    """tifffile's conversion of the unpacked bytes of a segment, and its number, to pixels, their place and their shape."""
+
+    @property
+    def nbytes(self) -> int:
+        """Size of an unpacked segment in bytes."""
+        return self.rows * self.row_bytes
+
+
+def _bounded(page: Any) -> _Segment:
+    """Limit the unpacked and the read bytes of each strip or tile of `page` by its geometry, which is returned."""
     rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     rows = rows if page.is_tiled else min(rows, page.imagelength)
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
-    most = max(rows * -(-columns * samples * page.bitspersample // 8), 1)
+    row_bytes = columns * samples * page.bitspersample // 8
+    packed, predictor = page.compression, page.predictor
+    page.compression, page.predictor = _NONE, _NONE if predictor == _FLOATING_POINT else predictor
+    plain = page.decode
+    page.compression, page.predictor = packed, predictor
+
+    def arrange(data: Any, index: int, **more: Any) -> Any:
+        if data is not None and predictor == _FLOATING_POINT:
+            data = _without_predictor(data, row_bytes, samples, page.bitspersample // 8, page.parent.byteorder)
+        return plain(data, index, **more)
+
+    segment = _Segment(rows, row_bytes, arrange)
     # No compression enlarges incompressible data by much.
-    page.databytecounts = tuple(min(count, 2 * most + 4096) for count in page.databytecounts)
-    if unpack is None:
-        return
-    packed, page.compression = page.compression, 1
-    arrange = page.decode  # tifffile's conversion of unpacked bytes to pixels
-    page.compression = packed
+    page.databytecounts = tuple(min(count, 2 * segment.nbytes + 4096) for count in page.databytecounts)
+    # tifffile reads segments of 0 bytes between others at wrong places.
+    page.dataoffsets = tuple(
+        at if count else 0 for at, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+    )
+    unpack = _UNPACK.get(packed)
+    if unpack is not None:
 
-    def decode(data: bytes | None, index: int, **more: Any) -> Any:
-        return arrange(None if data is None else unpack(data, most), index, **more)
+        def decode(data: bytes | None, index: int, **more: Any) -> Any:
+            return arrange(None if data is None else unpack(data, segment.nbytes), index, **more)
 
-    page.decode = decode
+        page.decode = decode
+    return segment
 
 
 def _inflate(data: bytes, most: int) -> bytes:
@@ -111,23 +167,68 @@ def _unpack_lzma(data: bytes, most: int) -> bytes:
 
 
 _UNPACK: dict[int, Callable[[bytes, int], bytes] | None] = {
-    1: None, 8: _inflate, 32946: _inflate, 34925: _unpack_lzma,
+    _NONE: None, 8: _inflate, 32946: _inflate, 34925: _unpack_lzma,
 }  # fmt: skip
 """Decompressors by TIFF compression: none, deflate (both numbers), LZMA."""
+_OF_LIBTIFF = (5, 32773, 50000)
+"""Compression that libtiff unpacks: LZW, PackBits, Zstandard."""
 
 
-def _by_opencv(file: IO[bytes]) -> Samples:
-    cv2 = opencv()
-    file.seek(0)
-    content = np.frombuffer(file.read(), np.uint8)
-    read = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-    if read is None:
-        raise OSError("neither tifffile nor OpenCV can decode this TIFF")
-    return read[..., None] if read.ndim == 2 else _swapped(read)
+def _without_predictor(data: Any, row_bytes: int, samples: int, size: int, order: str) -> bytes:
+    """Undo predictor 3: rows hold all first bytes of the values, then all second ones ..., as differences."""
+    rows = np.frombuffer(data, np.uint8)
+    rows = rows[: rows.size // row_bytes * row_bytes].reshape(-1, row_bytes // samples, samples)
+    summed = np.cumsum(rows, axis=1, dtype=np.uint8).reshape(len(rows), size, -1)
+    values = summed.transpose(0, 2, 1)
+    return (values if order == ">" else values[..., ::-1]).tobytes()
 
 
-def _swapped(read: Samples) -> Samples:
-    """Convert BGR or BGRA to RGB or RGBA in place."""
-    for rows in bands(read):
-        read[rows] = read[rows][..., [2, 1, 0, 3][: read.shape[2]]]
-    return read
+def _by_libtiff(page: Any, segment: _Segment, file: IO[bytes]) -> Samples:
+    """Decode a page with compression that libtiff knows. Segments without data, as in sparse files, get the page's value."""
+    out = np.full(page.shaped, page.nodata, page.dtype)
+    for numbers, height in _batches(page, segment):
+        streams: list[bytes] = []
+        for number in numbers:
+            file.seek(page.dataoffsets[number])
+            streams.append(file.read(page.databytecounts[number]))
+        content = _gray_tiff(streams, segment, height, page.compression)
+        with TiffImageFile(io.BytesIO(content)) as image:
+            plain = planes(image, lambda part: part).reshape(-1)
+        for at, number in enumerate(numbers):
+            part = plain[at * segment.nbytes : (at + 1) * segment.nbytes]
+            pixels, (plane, _, top, left, _), (_, rows, columns, _) = segment.arrange(part, number)
+            place = out[plane, 0, top : top + rows, left : left + columns]
+            place[...] = pixels[0, : place.shape[0], : place.shape[1]]
+    return out.reshape(page.shape)
+
+
+def _batches(page: Any, segment: _Segment) -> Iterator[tuple[list[int], int]]:
+    """Yield numbers of segments, without empty ones, and their rows; only the last one of a batch may be lower."""
+    most = min(max(_AT_ONCE // segment.nbytes, 1), _MOST_AT_ONCE)
+    count = prod(page.chunked)
+    each = count // page.shaped[0]
+    last = segment.rows if page.is_tiled else page.imagelength - (each - 1) * segment.rows
+    for first in range(0, count, each):
+        for begin in range(first, first + each, most):
+            numbers = [n for n in range(begin, min(begin + most, first + each)) if page.databytecounts[n]]
+            if numbers:
+                lower = numbers[-1] == first + each - 1
+                yield numbers, len(numbers) * segment.rows - (segment.rows - last if lower else 0)
+
+
+def _gray_tiff(streams: list[bytes], segment: _Segment, height: int, compression: int) -> bytes:
+    """Return a TIFF file whose strips are `streams`, as 8-bit gray without a predictor."""
+    count = len(streams)
+    begin = 8 + 2 + 9 * 12 + 4
+    tables = begin + 8 * count
+    sizes = [len(stream) for stream in streams]
+    offsets = list(accumulate(sizes[:-1], initial=tables))
+    at_offsets, at_sizes = (begin, begin + 4 * count) if count > 1 else (offsets[0], sizes[0])
+    tags = [
+        (256, 1, segment.row_bytes), (257, 1, height), (258, 1, 8), (259, 1, compression), (262, 1, 1),
+        (273, count, at_offsets), (277, 1, 1), (278, 1, min(segment.rows, height)), (279, count, at_sizes),
+    ]  # fmt: skip
+    head = (
+        b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(struct.pack("<HHII", tag, 4, n, v) for tag, n, v in tags)
+    )
+    return b"".join([head, bytes(4), struct.pack(f"<{2 * count}I", *offsets, *sizes), *streams])

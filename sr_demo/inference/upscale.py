@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sr_demo.checkpoint import Checkpoint
+from sr_demo.codecs.conversions import has_srgb_curve
 from sr_demo.diffusion.trajectory import TracingUpscaler, Trajectory
 from sr_demo.errors import OutOfMemory
 from sr_demo.image import Image, ImageData, Pixels, Size, readonly, unit
@@ -125,12 +126,13 @@ def _resampled(image: ImageData, size: Size, progress: Progress, *, linear: bool
         size: Height and width of the result.
         progress: Receives 0..1, and is checked for Stop.
         linear: Whether to average linear light, for final results. It applies only to colours, to downscaling, and to images
-            whose values are levels. Inputs of another run are averaged as they are, as in the training of networks.
+            whose values are levels of sRGB. Inputs of another run are averaged as they are, as in the training of networks.
     """
     progress(0.0, "resampling")
     smaller = size.height * size.width < image.rgb.shape[0] * image.rgb.shape[1]
+    linear = linear and smaller and image.values is None and has_srgb_curve(image.icc)
     with _memory_error_translated():
-        rgb = resize(image.rgb, size, linear=linear and smaller and image.values is None, progress=progress)
+        rgb = resize(image.rgb, size, linear=linear, progress=progress)
         alpha = None if image.alpha is None else resize(image.alpha, size)
     return replace(image, pixels=rgb, alpha=alpha)
 

@@ -34,8 +34,8 @@ class Column:
 
 PSNR_Y = Column(
     "psnr_y", "PSNR-Y", "dB",
-    "How close the brightness is to the original, pixel by pixel (BT.601 Y, 8 bit, border of 4 px cut): "
-    "about 1 dB more is a visible difference; higher is closer, not always nicer.", 2,
+    "How close the brightness is to the original, pixel by pixel (BT.601 Y, 8 bit; a border as wide as the scale is "
+    "cut, 4 px at 4x): about 1 dB more is a visible difference; higher is closer, not always nicer.", 2,
 )  # fmt: skip
 SSIM_Y = Column(
     "ssim_y", "SSIM-Y", "",

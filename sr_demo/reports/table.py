@@ -163,7 +163,7 @@ def _best(column: Field, results: Sequence[Result]) -> float | None:
     if column.best is None or column.number is None or len(results) < 2:
         return None
     values = [number for number in map(column.number, results) if number is not None]
-    return column.best(values) if values else None
+    return column.best(values) if len(set(values)) > 1 else None
 
 
 def record(result: Result) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,8 @@ def test_libraries_write_nothing_before_our_sentence(tmp_path: Path) -> None:
         "huge.tif": tiff(huge),
         "tag.tif": tiff([*entries(8, 1000), (700, 1, 5000, 200)], data=bytes(48)),
         "deep.png": png(bits=16)[:60],
+        "endless.png": png(bits=16)[:-12],
+        "early.png": png(bits=16, packed=zlib.compress(bytes(17 * 3))),
         "cut.tif": tiff(entries(16, 1000, 96), data=np.arange(20, dtype=np.uint16).tobytes()),
         "lzw.tif": tiff(entries(8, 1000, 9, 5), data=b"\xff" * 9),
         "jpeg.tif": tiff(entries(8, 1000, 9, 7), data=b"\xff\xd8\xff" * 3),

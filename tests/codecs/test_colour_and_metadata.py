@@ -165,6 +165,50 @@ def test_date_camera_place_and_resolution_reach_the_result(tmp_path: Path, exten
     assert extension == "webp" or np.allclose(result.info["dpi"], 300, atol=0.1)
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "deep.tif", "heic"])
+def test_the_resolution_is_that_of_the_upright_image(tmp_path: Path, kind: str, orientation: int) -> None:
+    path, source, data = tmp_path / f"a.{kind}", Pillow.new("RGB", (32, 24)), Pillow.Exif()
+    data.update({0x0112: orientation, 0x011A: 300.0, 0x011B: 150.0, 0x0128: 2})
+    if kind == "heic":
+        pillow_heif = pytest.importorskip("pillow_heif", reason="HEIC needs pillow-heif")
+        pillow_heif.from_pillow(source).save(path, exif=data.tobytes())
+    elif kind == "deep.tif":
+        turned = [(274, "H", 1, orientation, True)]
+        deep = np.zeros((24, 32, 3), np.uint16)
+        tifffile.imwrite(path, deep, photometric="rgb", resolution=(300, 150), resolutionunit="inch", extratags=turned)
+    else:
+        source.save(path, exif=data)
+    image = read(path)
+    turned_by_90 = orientation in (6, 8)
+    assert image.size == ((32, 24) if turned_by_90 else (24, 32))
+    assert image.metadata.dpi == ((150, 300) if turned_by_90 else (300, 150))
+
+
+def test_the_resolution_of_a_jpeg_is_that_of_its_jfif_segment_if_there_is_one(tmp_path: Path) -> None:
+    data = Pillow.Exif()
+    data.update({0x011A: 300.0, 0x011B: 150.0, 0x0128: 2})
+    Pillow.new("RGB", (32, 24)).save(tmp_path / "a.jpg", exif=data, dpi=(200, 100))
+    assert read(tmp_path / "a.jpg").metadata.dpi == (200, 100)
+
+
+@pytest.mark.parametrize("extension", ["jpg", "webp"])
+def test_exif_data_without_a_resolution_give_none(tmp_path: Path, extension: str) -> None:
+    Pillow.new("RGB", (32, 24)).save(tmp_path / f"a.{extension}", exif=exif())
+    assert read(tmp_path / f"a.{extension}").metadata.dpi is None
+
+
+@pytest.mark.parametrize("gray", [True, False])
+def test_the_profile_of_a_palette_is_carried_even_if_its_colours_are_gray(tmp_path: Path, gray: bool) -> None:
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source = Pillow.fromarray(np.arange(16, dtype=np.uint8).reshape(4, 4), "P")
+    source.putpalette(bytes(value for i in range(16) for value in (i, i, i if gray else 255 - i)))
+    source.save(tmp_path / "a.png", icc_profile=icc)
+    assert read(tmp_path / "a.png").icc == icc
+    source.save(tmp_path / "a.png")
+    assert read(tmp_path / "a.png").gray is gray
+
+
 def test_a_deep_tiff_keeps_date_and_resolution(tmp_path: Path) -> None:
     tifffile.imwrite(
         tmp_path / "a.tif", np.zeros((4, 4, 3), np.uint16), photometric="rgb", datetime="2020:01:02 03:04:05",

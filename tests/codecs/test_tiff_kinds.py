@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
+from sr_demo.codecs.conversions import upright
 from sr_demo.errors import BadInput
 from sr_demo.image import Limits, page_numbers, read
 
@@ -96,11 +97,12 @@ def test_gray_with_alpha_keeps_both(tmp_path: Path, dtype: Any) -> None:
     assert image.bits == array.itemsize * 8
 
 
-def packed_tiff(depth: int, values: np.ndarray) -> bytes:
+def packed_tiff(depth: int, values: np.ndarray, orientation: int = 1) -> bytes:
     """Gray (6, 8) of 12 bits, in a file that states `depth` bits."""
     bits = "".join(f"{value:012b}" for value in values.ravel())
     packed = int(bits, 2).to_bytes(len(bits) // 8, "big")
-    entries = [(256, 8), (257, 6), (258, depth), (259, 1), (262, 1), (273, 8), (277, 1), (278, 6), (279, len(packed))]
+    entries = [(256, 8), (257, 6), (258, depth), (259, 1), (262, 1), (273, 8), (274, orientation), (277, 1), (278, 6)]
+    entries.append((279, len(packed)))
     table = len(entries).to_bytes(2, "little")
     for tag, value in entries:
         table += tag.to_bytes(2, "little") + b"\4\0\1\0\0\0" + value.to_bytes(4, "little")
@@ -116,6 +118,27 @@ def test_gray_of_12_bits_is_read_and_other_depths_are_named(tmp_path: Path) -> N
     (tmp_path / "a.tif").write_bytes(packed_tiff(10, values))
     with pytest.raises(BadInput, match=r"^This TIFF has 10 bits per channel, of a kind that is not read here"):
         read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_gray_of_12_bits_is_turned_upright_once(tmp_path: Path, orientation: int) -> None:
+    values = np.arange(48, dtype=np.uint16).reshape(6, 8) * 87
+    (tmp_path / "a.tif").write_bytes(packed_tiff(12, values, orientation))
+    expected = upright(values[..., None] / np.float32(4095), orientation)
+    found = read(tmp_path / "a.tif").rgb[..., :1]
+    assert found.shape == expected.shape and np.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_smaller_versions_of_a_page_are_not_counted_as_pages(tmp_path: Path, dtype: Any) -> None:
+    image = (RGB * 3.0).astype(dtype)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tif:
+        tif.write(image, photometric="rgb", metadata=None)
+        for step in (2, 4):
+            tif.write(image[::step, ::step].copy(), photometric="rgb", subfiletype=1, metadata=None)
+    assert page_numbers(tmp_path / "a.tif", Limits()) == (0,)
+    notes = " ".join(read(tmp_path / "a.tif").notes)
+    assert "pages" not in notes and ("were mapped linearly" in notes) == (dtype == np.float32)
 
 
 def test_a_plain_stack_is_read(tmp_path: Path) -> None:

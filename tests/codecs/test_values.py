@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +44,17 @@ def test_a_series_that_fades_stays_one(tmp_path: Path) -> None:
         assert image.notes == (
             "The values in the file, 0 to 200 over all its pages, were mapped linearly to black to white.",
         )
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("page", [None, 0, 1, 2])
+def test_finding_the_range_of_all_pages_leaves_the_values_of_one_as_they_are(
+    tmp_path: Path, page: int | None, compression: Any
+) -> None:
+    pages = np.random.default_rng(4).random((3, 90, 70), np.float32) * 200
+    pages[:, 0, :2] = 0, 200
+    tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack", compression=compression)
+    assert np.allclose(read(tmp_path / "a.tif", page=page).rgb[..., 0], pages[page or 0] / 200, atol=1e-6)
 
 
 def test_a_changed_file_gets_a_mapping_of_its_own(tmp_path: Path) -> None:

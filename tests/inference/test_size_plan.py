@@ -12,6 +12,7 @@ import pytest
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.approaches.liif import APPROACH as LIIF
 from sr_demo.checkpoint import OWN, WHOLE, Checkpoint
+from sr_demo.codecs.colour_description import Chromaticities, Colour, Curve, profile
 from sr_demo.errors import BadInput, OutOfMemory
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, Size, readonly
@@ -29,6 +30,9 @@ from tests.conftest import image_of, noise
 
 REQUESTS = ("1x", "2x", "3x", "4x", "5.5x", "6x", "8x", "77 wide", "53 high", "2x1cm@150")
 PHOTO = noise(12, 16)
+SRGB = Curve(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+WIDE = Chromaticities((0.3127, 0.3290), (0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
+"""The primaries of Display P3, whose curve is that of sRGB."""
 
 
 def network(scale: int, seen: list[tuple[int, int]] | None = None) -> Approach:
@@ -115,6 +119,15 @@ def test_a_smaller_size_is_averaged_in_light_and_opacity_apart() -> None:
     assert np.allclose(middle, 0.7354, atol=2e-3), "half the light"
     assert result.image.alpha is not None and np.allclose(result.image.alpha[4:-4, 4:-4], 0.5, atol=2e-3)
     assert (result.image.bits, result.image.icc) == (16, b"profile")
+
+
+@pytest.mark.parametrize(("curve", "value"), [(Curve(1.0), 0.5), (Curve(2.2), 0.7354), (SRGB, 0.7354)])
+@pytest.mark.parametrize("gray", [True, False])
+def test_half_the_light_is_a_value_of_the_profile_of_the_image(gray: bool, curve: Curve, value: float) -> None:
+    fine = replace(network(4), load=fakes.approach(fakes.Fake(lambda image, _: _board(image))).load)
+    image = replace(image_of(readonly(np.full((16, 16, 3), 0.5, np.float32))), gray=gray)
+    result = Runner().run(job(fine, "2x"), replace(image, icc=profile(Colour(WIDE, curve), gray=gray))).image
+    assert np.allclose(result.rgb[4:-4, 4:-4], value, atol=2e-3)
 
 
 def _board(image: Image) -> Image:

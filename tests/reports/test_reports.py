@@ -74,7 +74,9 @@ def test_four_columns_are_shown_at_first_those_that_matter_with_and_without_a_re
 
 def test_no_star_on_scores_that_a_worse_result_can_win() -> None:
     scores = (Scores(lr_consistency=33.0, niqe=5.0), Scores(lr_consistency=44.0, niqe=3.0))
-    html = html_table([result(name, one, seconds=1.0) for name, one in zip("ab", scores, strict=True)])
+    html = html_table([
+        result("a", scores[0], seconds=1.0, peak_memory_mb=9.0), result("b", scores[1], seconds=2.0, peak_memory_mb=90.0),
+    ])  # fmt: skip
     starred = {title for row in rows(html) for title, cell in zip(titles(html), row, strict=True) if "★" in cell}
     assert starred == {"Seconds", "Peak memory"}
 
@@ -84,8 +86,13 @@ def test_a_single_result_has_no_best_values() -> None:
 
 
 def test_equal_results_share_the_mark() -> None:
+    html = html_table([result("a"), result("b"), result("c", replace(GOOD, psnr_y=29.0))])
+    assert [row[1] for row in rows(html)] == ["★ 30.00 dB", "★ 30.00 dB", "29.00 dB"]
+
+
+def test_a_value_that_all_results_have_is_not_marked() -> None:
     html = html_table([result("a"), result("b")])
-    assert [row[1] for row in rows(html)] == ["★ 30.00 dB", "★ 30.00 dB"]
+    assert not any("★" in cell for row in rows(html) for cell in row)
 
 
 def test_without_a_reference_there_is_no_psnr() -> None:
