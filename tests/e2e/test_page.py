@@ -85,7 +85,7 @@ def test_methods_are_scored_against_the_original_and_results_downloaded(
     page = open_page(real_page)
     upload(page, photo)
     page.get_by_text("This is the original").click()
-    choose_only(page, "Bicubic", "RDN")
+    choose_only(page, "Bicubic", "RDN (ours)")
     compare(page)
     finished(page)
 
@@ -93,7 +93,7 @@ def test_methods_are_scored_against_the_original_and_results_downloaded(
     expect(table).to_contain_text("PSNR-Y")
     expect(table.locator("tbody tr")).to_have_count(2)
     expect(page.locator("#viewer img[alt='The original, 128 by 96 pixels']")).to_have_count(1)
-    expect(page.locator("#viewer img[alt='Result of RDN, 128 by 96 pixels']")).to_have_count(1)
+    expect(page.locator("#viewer img[alt='Result of RDN (ours), 128 by 96 pixels']")).to_have_count(1)
     expect(page.locator("#chart svg")).to_have_count(2)
 
     archive = zipfile.ZipFile(io.BytesIO(downloaded(page, "#download-zip")))
