@@ -30,7 +30,7 @@ def test_they_are_listed_folded_and_disabled_with_the_reason(page_without_gpu: s
     page = open_page(page_without_gpu, width=390)
     group = page.locator("#absent")
     assert "needs a GPU" not in group.inner_text()  # folded
-    group.get_by_text("Large diffusion models: not on this computer").click()
+    group.get_by_text("Large diffusion models: not on this server").click()
     for approach in LARGE:
         label = group.locator("label").filter(has_text=f"{approach.title}:")
         expect(label).to_contain_text("needs a GPU with")

@@ -88,7 +88,7 @@ def test_the_quickest_faithful_network_enlarges_the_whole_photo(
     assert any("Now the whole photo, by Net" in update[components.results.progress] for update in before)
     with zipfile.ZipFile(last[components.results.downloads["zip"]].value["path"]) as archive:
         assert {"input.png", "net_whole.png", "bicubic.png", "report.html"} < set(archive.namelist())
-        assert "given a part of 128 x 128 pixels of 300 x 200" in archive.read("report.json").decode()
+        assert "only a part (128 x 128 of 300 x 200 pixels)" in archive.read("report.json").decode()
         assert '"part": [' in archive.read("report.html").decode()
     whole = part_file(last, components, "net")
     assert read(whole).rgb.shape == (800, 1200, 3)
@@ -103,13 +103,13 @@ def test_only_a_whole_photo_that_was_enlarged_is_reported(
     context: Context, components: CompareComponents, part: Source
 ) -> None:
     *_, last = run(context, components, part)
-    assert "Net enlarged the whole photo, too." in report(last, components)
+    assert "Net also enlarged the whole photo." in report(last, components)
     for update in updates(context, components, part):
         last = update
         if "Now the whole photo" in update[components.results.progress]:
             context.stops.stop("compare visitor")
-    assert "given a part of 128 x 128" in report(last, components)
-    assert "enlarged the whole photo" not in report(last, components)
+    assert "only a part (128 x 128 of" in report(last, components)
+    assert "also enlarged the whole photo" not in report(last, components)
 
 
 def test_a_method_that_failed_on_the_part_is_not_given_the_whole(
@@ -124,7 +124,7 @@ def test_a_method_that_failed_on_the_part_is_not_given_the_whole(
     assert set(upscaler.seen) == {(128, 128)}
     images = {image["id"]: image for image in last[components.results.viewer]["images"]}
     assert images["net"]["status"] == "This network is broken."
-    assert "enlarged the whole photo" not in report(last, components)
+    assert "also enlarged the whole photo" not in report(last, components)
 
 
 def test_a_comparison_that_was_stopped_leaves_the_way_back_to_the_one_before(
