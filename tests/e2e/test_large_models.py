@@ -38,7 +38,7 @@ def test_they_are_listed_folded_and_disabled_with_the_reason(page_without_gpu: s
         expect(label.locator("input")).to_be_disabled()
         expect(label.locator("input")).not_to_be_checked()
     expect(group.locator("label").filter(has_text="FaithDiff:")).to_contain_text(
-        "GPU 8 GB, RAM 24 GB in all · about 17.7 GB to download, only on request"
+        "needs a GPU with 8 GB (here: none) · about 17.7 GB to download, only on request"
     )
     expect(group.locator("label").filter(has_text="SUPIR:")).to_contain_text("no commercial use")
     expect(page.get_by_label("Negative prompt")).to_have_count(0)

@@ -103,13 +103,13 @@ def test_only_a_whole_photo_that_was_enlarged_is_reported(
     context: Context, components: CompareComponents, part: Source
 ) -> None:
     *_, last = run(context, components, part)
-    assert "Net also enlarged the whole photo." in report(last, components)
+    assert "The whole photo was enlarged too, by Net." in report(last, components)
     for update in updates(context, components, part):
         last = update
         if "Now the whole photo" in update[components.results.progress]:
             context.stops.stop("compare visitor")
     assert "only a part (128 x 128 of" in report(last, components)
-    assert "also enlarged the whole photo" not in report(last, components)
+    assert "The whole photo was enlarged" not in report(last, components)
 
 
 def test_a_method_that_failed_on_the_part_is_not_given_the_whole(
@@ -124,7 +124,7 @@ def test_a_method_that_failed_on_the_part_is_not_given_the_whole(
     assert set(upscaler.seen) == {(128, 128)}
     images = {image["id"]: image for image in last[components.results.viewer]["images"]}
     assert images["net"]["status"] == "This network is broken."
-    assert "also enlarged the whole photo" not in report(last, components)
+    assert "The whole photo was enlarged" not in report(last, components)
 
 
 def test_a_comparison_that_was_stopped_leaves_the_way_back_to_the_one_before(

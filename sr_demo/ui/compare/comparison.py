@@ -162,7 +162,7 @@ def _origin(task: Task, view: View) -> str:
         if task.whole is None:
             return what
         (height, width), (rows, columns) = task.lr_size, task.whole.size
-        whole = f" {task.whole.job.title} also enlarged the whole photo." if view.has_whole else ""
+        whole = f" The whole photo was enlarged too, by {task.whole.job.title}." if view.has_whole else ""
         return (
             f"{what} Each method enlarged only a part ({width} x {height} of {columns} x {rows} pixels), and the numbers are "
             f"for that part.{whole}"
