@@ -53,7 +53,7 @@ class OutOfMemory(SRError):  # noqa: N818
 
     def __init__(
         self,
-        why: str = "This picture needs more memory than the machine has free. Choose a region, or a smaller picture.",
+        why: str = "This picture needs more memory than is free. Choose a region, or a smaller picture.",
     ) -> None:
         super().__init__(why)
 

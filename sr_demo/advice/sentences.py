@@ -43,10 +43,10 @@ TEXTS: dict[str, str] = {
     "fact_no_noise": "hardly any noise",
     "fact_detail": "detail up to {percent} % of what its pixels could hold",
     "fact_signal": "signal above the noise up to {percent} % of that (Fourier ring correlation of the photo with itself)",
-    "measured": "Measured against your original: <b>{closest}</b> is closest to it; <b>{right}</b> brings back the most of "
-    "its fine detail ({percent} %).",
-    "measured_both": "Measured against your original: <b>{closest}</b> is closest to it, and brings back the most of its "
-    "fine detail ({percent} %).",
+    "measured": "Measured against your original: <b>{closest}</b> is closest to it; <b>{right}</b> brings back more of "
+    "its fine detail than the others ({percent} %).",
+    "measured_both": "Measured against your original: <b>{closest}</b> is closest to it, and brings back more of its "
+    "fine detail than the others ({percent} %).",
 }
 """English text of each key; `{name}` stands for a value."""
 

@@ -10,7 +10,7 @@ from sr_demo.spec import Approach
 APPROACH = Approach(
     id="cyclegan",
     title="CycleGAN",
-    summary="trained without pairs, for one unknown degradation",
+    summary="for one kind of blur and noise, learned without originals",
     about="Two networks that undo each other (Zhu et al. 2017, arXiv 1703.10593; for super-resolution: Yuan et al. 2018, "
     "arXiv 1809.00437). It was trained on clean large photos and on degraded small photos of other scenes, never on two "
     "versions of one photo. That is how to learn the blur and noise of a camera when no clean originals exist. Photos "

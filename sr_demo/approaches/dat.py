@@ -38,7 +38,7 @@ def _light(scale: int, sha256: str, size: int, parameters: int) -> Checkpoint:
 APPROACH = Approach(
     id="dat",
     title="DAT",
-    summary="attention over windows and channels, faithful",
+    summary="faithful, but slower",
     about="A transformer whose layers attend within windows and between channels in turn (Chen et al. 2023, arXiv "
     "2308.03364), in the authors' light version with 0.6 million parameters. Faithful to the original; expects a clean "
     "photo.",

@@ -17,7 +17,7 @@ def _load(request: Request) -> Upscaler:
 APPROACH = Approach(
     id="drct",
     title="DRCT",
-    summary="attention with dense connections",
+    summary="faithful; a small transformer",
     about="A transformer whose groups are densely connected (Hsu et al. 2024, arXiv 2404.00722), so that information "
     "from the first layers is not lost on the way. This one is tiny; the full model needs a GPU.",
     family="attention",

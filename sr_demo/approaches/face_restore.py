@@ -47,7 +47,7 @@ class FaceRestoreOptions(DetailOptions):
     background: str = option(
         "edsr",
         "Everything else",
-        "What enlarges everything but the faces: the network EDSR, or bicubic, which is quicker.",
+        "What enlarges everything but the faces: our network EDSR, or bicubic, which is quicker.",
         choices=("edsr", "bicubic"),
     )
 

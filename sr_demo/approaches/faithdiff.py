@@ -52,7 +52,7 @@ APPROACH = Approach(
                 vram_bytes=8 * 10**9,  # with 8-bit weights; its authors state 5 GB
                 ram_bytes=24 * 10**9,
                 packages=("diffusers", "transformers", "accelerate"),
-                time="seconds to a minute by its operations, not measured",
+                time="a few seconds to a minute (estimate)",
             ),
         ),
     ),

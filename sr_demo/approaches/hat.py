@@ -32,7 +32,7 @@ def _published(name: str, title: str, file: WeightFile, note: str, *, invents: b
 APPROACH = Approach(
     id="hat",
     title="HAT",
-    summary="attention, careful with texture",
+    summary="faithful, careful with texture",
     about="A transformer with window, overlapping-window and channel attention (Chen et al. 2023, arXiv 2205.04437): "
     "it uses a wider context than convolutions do and finds repeated structure. The published model is among the best "
     "by PSNR, and slow without a GPU.",

@@ -28,7 +28,8 @@ class LiifOptions(Options):
     """Options of LIIF."""
 
     scale: float = option(
-        4.0, "Scale", "How many times larger; any value. Testing against the original needs 4.",
+        4.0, "Scale",
+        "How many times larger; any value. To test against the original, leave it at 4 and choose a size such as 2x.",
         minimum=1.0, maximum=8.0, step=0.1,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from sr_demo.spec import Approach
 APPROACH = Approach(
     id="rrdn",
     title="RRDN",
-    summary="dense blocks within residual blocks",
+    summary="faithful; the network of ESRGAN, not trained as a GAN",
     about="The generator of ESRGAN (Wang et al. 2018, arXiv 1809.00219), trained for fidelity instead of as a GAN: dense "
     "blocks inside residual blocks, which keep a deep network trainable.",
     family="convolutional",

@@ -48,7 +48,7 @@ APPROACH = Approach(
                 vram_bytes=6 * 10**9,
                 ram_bytes=8 * 10**9,
                 packages=("diffusers", "transformers", "accelerate"),
-                time="seconds to a minute by its operations, not measured",
+                time="a few seconds to a minute (estimate)",
             ),
         ),
     ),

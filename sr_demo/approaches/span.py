@@ -31,7 +31,7 @@ def _load(request: Request) -> Upscaler:
 APPROACH = Approach(
     id="span",
     title="SPAN",
-    summary="small and quick, with attention for free",
+    summary="small and quick; expects a clean photo",
     about="Convolutions whose results weigh themselves, so that attention costs no parameters (Wan et al. 2024, arXiv "
     "2311.12770): the winner of a contest for efficient networks. Faithful; expects a clean photo.",
     family="convolutional",

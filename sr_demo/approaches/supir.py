@@ -33,7 +33,7 @@ APPROACH = Approach(
             needs=Needs(
                 vram_bytes=12 * 10**9,
                 ram_bytes=32 * 10**9,
-                time="a minute or more by its operations, not measured",
+                time="a minute or more (estimate)",
                 variables=("SR_DEMO_SUPIR_HOME",),
             ),
         ),

@@ -93,7 +93,7 @@ def choose_precision(requested: Precision, supported: tuple[str, ...] = ALL) -> 
         if requested not in supported:
             raise BadInput(f"This network cannot run in {requested}. It can run in {', '.join(supported)}, or auto.")
         if requested == "fp16" and device().type == "cpu":
-            raise BadInput("fp16 needs a GPU. On this machine choose auto, fp32 or bf16.")
+            raise BadInput("fp16 needs a GPU. Choose auto, fp32 or bf16.")
         return requested
     if device().type == "cuda":
         if "bf16" in supported and torch.cuda.is_bf16_supported(including_emulation=False):

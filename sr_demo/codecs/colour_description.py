@@ -124,8 +124,8 @@ def of_properties(found: Properties) -> Described:
 def _described(primaries: int, transfer: int) -> Described:
     if transfer in _HDR:
         return Described(
-            note=f"This picture is HDR ({_HDR[transfer]}): its values are kept, but the result does not say so and looks "
-            "flat. Convert it to SDR first."
+            note=f"This picture is HDR ({_HDR[transfer]}): its values are kept, but the saved file is not marked as HDR "
+            "and looks flat. Convert it to SDR first."
         )
     return _unless_srgb(Colour(_PRIMARIES.get(primaries, _BT709), _CURVES.get(transfer, _SRGB)))
 

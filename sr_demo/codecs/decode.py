@@ -69,7 +69,7 @@ _PLACES: dict[type[Exception], str] = {
     FileNotFoundError: "{name} is not there. Check the name, or choose the file again.",
     PermissionError: "{name} may not be read. Change its permissions, or choose another file.",
     Pillow.DecompressionBombError: "{name} unpacks to far more pixels than it says it has. " + CHOOSE,
-    MemoryError: "{name} needs more memory than this computer has. Crop it or scale it down first.",
+    MemoryError: "{name} needs more memory than there is here. Crop it or scale it down first.",
 }
 _DAMAGED = "{name} is damaged or incomplete and cannot be decoded. Export it or download it again."
 

@@ -62,7 +62,7 @@ def check_parts(file: IO[bytes], kind: Kind) -> int:
 
 
 def _too_many(what: str) -> BadInput:
-    return BadInput(f"This picture is made of {what}, and no program needs so many. Open it and export it again.")
+    return BadInput(f"This file contains {what}, far more than a picture needs. Open it and export it again.")
 
 
 def _jpeg(content: Bytes) -> int:

@@ -125,7 +125,8 @@ def _training_data(checkpoint: Checkpoint) -> str:
     data: Any = card(Path(checkpoint.files[0].name).stem).get("data")
     if not isinstance(data, dict):
         return _NOT_STATED
-    return ", ".join(str(data[key]) for key in ("count", "what", "licence") if key in data)
+    licence = data.get("licence")
+    return f"{data['count']} photos" + (f": {licence}" if licence else "")
 
 
 def _references() -> Facts:

@@ -129,7 +129,7 @@ RESOLUTION = (
 )
 
 RIGHTS = (
-    Column("Licence of the code", "ours, which runs it", lambda r: r["licence"]["code"]),
+    Column("Licence of the code", "of our code, which runs it", lambda r: r["licence"]["code"]),
     Column("Licence of the weights", "", lambda r: r["licence"]["weights"]),
     Column("Commercial use", "", lambda r: r["licence"]["commercial"]),
     Column("Trained on", "", lambda r: r["training_data"]),

@@ -144,8 +144,10 @@ SAMPLES = (
 """Undegraded images. Quality is measured on some of them."""
 _PHOTO_OF = {sample.id: sample for sample in SAMPLES}
 EXAMPLES = (
-    Sample("phone", "A small JPEG from a phone", f"{_PHOTO_OF['coffee'].credit}; made smaller and worse here", _phone),
-    Sample("scan", "An old scanned photo", "Photo by Lav Varshney, CC0; aged here", _scan),
+    Sample(
+        "phone", "A small JPEG, as from a phone", f"{_PHOTO_OF['coffee'].credit}; made smaller and worse here", _phone
+    ),
+    Sample("scan", "A photo, aged like an old scan", "Photo by Lav Varshney, CC0; aged here", _scan),
     Sample("face", "A small face", f"{_PHOTO_OF['astronaut'].credit}; a part of it", _face),
     *(_PHOTO_OF[name] for name in ("text", "cells")),
     Sample(

@@ -116,9 +116,7 @@ def _checked(job: Job) -> ConvertedFiles:
     if approach.family not in _NETWORKS:
         raise BadInput(f"{job.title} cannot run in int8, which is for convolutional and attention networks. {_INSTEAD}")
     if hardware.gpu_bytes():
-        raise BadInput(
-            "int8 is for processors, and networks run on the GPU of this machine. Choose auto, bf16 or fp16."
-        )
+        raise BadInput("int8 is for processors, and networks run on the GPU here. Choose auto, bf16 or fp16.")
     if not openvino_backend.available():
         quantization.require()
     which = selection.converted_files(job.identity)

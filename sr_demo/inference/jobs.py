@@ -87,7 +87,10 @@ class Job:
         is_first = self.checkpoint.name == self.approach.checkpoints[0].name
         # The title names our checkpoint if the approach also has the authors' weights.
         published = any(c.kind == "hub" and not c.repositories for c in self.approach.checkpoints)
-        return self.approach.title + ("" if is_first and not published else f" ({self.checkpoint.title})")
+        if not is_first or published:
+            return f"{self.approach.title} ({self.checkpoint.title})"
+        # We trained the weights that come with this package, often of a small network: the bare name is the authors'.
+        return self.approach.title + (" (ours)" if self.checkpoint.kind == "embedded" else "")
 
     @property
     def scale(self) -> float:

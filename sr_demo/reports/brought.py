@@ -137,17 +137,17 @@ def aligned(job: Job, image: ImageData, lr: Image, reference: Image | None) -> I
     shift = alignment.shift_of(image.rgb, lr)
     if shift != alignment.NONE:
         alpha = None if image.alpha is None else alignment.moved(image.alpha, shift)
-        note = f"It lay {shift_phrase(shift)} beside the photo, which was undone."
+        note = f"It was shifted {shift_phrase(shift)}, which was corrected."
         rgb, notes = alignment.moved(image.rgb, shift), (*image.notes, note)
         image = replace(image, pixels=rgb, alpha=alpha, notes=notes)
     if alignment.likeness(image.rgb, lr) < _LEAST_LIKENESS:
         raise BadInput(
-            f"{name} does not show this photo. Bring what another tool made of this very photo, the whole of it."
+            f"{name} does not show this photo. Use what another tool made of this very photo, the whole of it."
         )
     if shift.length > MOST_SHIFT:
         raise BadInput(
-            f"{name} lies {shift.length:.0f} pixels beside this photo, and at most {MOST_SHIFT:g} are undone: it seems to be "
-            "cropped or padded. Bring the whole result."
+            f"{name} is shifted by {shift.length:.0f} pixels against this photo, and at most {MOST_SHIFT:g} can be "
+            "corrected: it seems to be cropped or padded. Use the whole result."
         )
     return ImageResult(
         job=job, size=Size.of(image.rgb), image=image, shift=shift, notes=image.notes, values=image.values,
@@ -164,7 +164,7 @@ def _of_size(name: str, image: ImageData, lr: Size, reference: Size | None) -> I
         if ratio < 1 or any(round(ratio * side) != large for side, large in zip(lr, size, strict=True)):
             raise BadInput(
                 f"{name} has {size.width} x {size.height} pixels, which is not the photo of {lr.width} x {lr.height} "
-                "enlarged: the sides must be the same number of times as long. Bring the whole result."
+                "enlarged: both sides must be enlarged by the same factor. Use the whole result."
             )
         return image
     # If the sides of an HR image are not multiples of the scale, its last rows and columns are not in the reference.

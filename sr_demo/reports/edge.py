@@ -13,10 +13,8 @@ DEVICE = next(iter(RATES))
 BUDGET = Budget(hardware=DEVICE, offline=False)
 """The Deploy tab's default budget for this device, except that one-time downloads are allowed."""
 RULE = (
-    f"Edge: yes where a picture of {BUDGET.side} x {BUDGET.side} pixels takes at most {BUDGET.seconds:g} s on {DEVICE} "
-    "(convolutional networks: their operations divided by the rate that the Deploy tab assumes for it; attention networks "
-    f"and all others: in proportion to this run), the memory measured here is at most {BUDGET.memory_mb / 1000:g} GB, the "
-    f"files are at most {BUDGET.disk_mb} MB, and no GPU is needed."
+    f"Yes where {BUDGET.side} x {BUDGET.side} pixels take at most {BUDGET.seconds:g} s on {DEVICE} (estimated), "
+    f"{BUDGET.memory_mb / 1000:g} GB of memory and {BUDGET.disk_mb} MB of files, without a GPU."
 )
 """The rule as a sentence for the page."""
 

@@ -14,6 +14,8 @@ from sr_demo.system.file_sizes import file_size
 from sr_demo.system.hardware import Needs
 
 MASKED = "a part kept faithful by a mask"
+_BILLION = 999_950_000
+"""Number of parameters from which "1.0 billion" is closer than "999.9 M"."""
 
 
 def seconds(value: float) -> str:
@@ -34,9 +36,14 @@ def parameters(count: int) -> str:
     """Format a number of parameters: 0.9 M, 620 k, 2.7 billion; a dash for none."""
     if count == 0:
         return "–"
-    if count >= 999_950_000:
+    if count >= _BILLION:
         return f"{count / 1e9:.1f} billion"
     return f"{count / 1e6:.1f} M" if count >= 999_500 else f"{count / 1e3:.0f} k"
+
+
+def parameters_phrase(count: int) -> str:
+    """Format a number of parameters, at least one, with the noun: "0.9 M parameters", "2.7 billion parameters"."""
+    return f"{count / 1e9:.1f} billion parameters" if count >= _BILLION else f"{parameters(count)} parameters"
 
 
 def measure(column: Column, value: float | None) -> str:
@@ -87,7 +94,9 @@ def how(result: Result) -> str:
     """
     if result.shift is not None:
         moved = shift_phrase(result.shift)
-        return f"by another tool; it lay {moved}, which was undone" if moved else "by another tool; no shift was found"
+        if not moved:
+            return "by another tool; no shift was found"
+        return f"by another tool; it was shifted {moved}, which was corrected"
     computed = ", ".join(filter(None, (result.backend, precision(result.precision, result.loss_db))))
     cut = f"{result.tiles} tiles {result.tile} px wide, halo {result.halo} px" if result.tile else "no tiles"
     mask = MASKED if result.masked else ""
@@ -119,7 +128,7 @@ def absent_label(job: Job, why: str) -> str:
     """Return the two lines for a method that cannot run here: name and description, then the reason and its cost."""
     checkpoint = job.checkpoint
     assert checkpoint.needs is not None
-    parts = [why, f"{needs(checkpoint.needs)} in all"]
+    parts = [why]
     if checkpoint.bytes:
         parts.append(f"about {file_size(checkpoint.bytes)} to download, only on request")
     parts.append(licence(checkpoint))
@@ -141,5 +150,5 @@ def licence(checkpoint: Checkpoint) -> str:
 
 def terms(licence: str) -> str:
     """Return a licence with a remark if it restricts commercial use."""
-    remarks = {"yes": "", "no": " (no commercial use)", "ask": " (commercial use with conditions)"}
+    remarks = {"yes": "", "no": " (no commercial use)", "ask": " (check before commercial use)"}
     return licence + remarks[commercial_use(licence)]

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sr_demo.catalogue import APPROACHES
-from sr_demo.checkpoint import Checkpoint, card
+from sr_demo.checkpoint import Checkpoint
 from sr_demo.reports import formatting
+from sr_demo.reports.training_curves import began, device, trained_networks
 from sr_demo.spec import Approach
 from sr_demo.system.file_sizes import file_size
 
@@ -41,21 +42,18 @@ def score_table(approaches: Sequence[Approach]) -> str:
         "| checkpoint | Set5 PSNR-Y / SSIM-Y | Set14 PSNR-Y / SSIM-Y | iterations | trained for |",
         "|---|---|---|---|---|",
     ]
-    for approach in approaches:
-        for checkpoint in approach.checkpoints:
-            if checkpoint.kind != "embedded":
-                continue
-            recorded = card(Path(checkpoint.files[0].name).stem)
-            scores = recorded.get("scores", {})
-            if "Set5" not in scores or "iterations" not in recorded:
-                continue
-            cells = " | ".join(f"{scores[s]['psnr_y']:.2f} / {scores[s]['ssim_y']:.4f}" for s in ("Set5", "Set14"))
-            minutes, began_as = recorded["seconds"] / 60, recorded["began_as"]
-            began = "" if began_as == recorded["recipe"]["name"] else f", began as `{began_as}`"
-            lines.append(
-                f"| `{approach.id}:{checkpoint.name}` | {cells} | {recorded['iterations']} | {minutes:.0f} min, "
-                f"{recorded['device']}{began} |"
-            )
+    networks = trained_networks(approaches)
+    for network in networks:
+        recorded = network.card
+        scores = recorded.get("scores", {})
+        if "Set5" not in scores or "iterations" not in recorded:
+            continue
+        cells = " | ".join(f"{scores[s]['psnr_y']:.2f} / {scores[s]['ssim_y']:.4f}" for s in ("Set5", "Set14"))
+        first, minutes = began(network, networks), recorded["seconds"] / 60
+        after = "" if first is None else f", after {'an earlier ' if first[1] else ''}`{first[0].name}`"
+        lines.append(
+            f"| `{network.name}` | {cells} | {recorded['iterations']} | {minutes:.0f} min, {device(recorded)}{after} |"
+        )
     return "\n".join(lines)
 
 

@@ -34,7 +34,9 @@ class _Dot:
     shown_y: float
 
 
-def quality_against_time(points: Sequence[Point], quality: str, unit: str, *, ranks: bool = True) -> str:
+def quality_against_time(
+    points: Sequence[Point], quality: str, unit: str, *, meaning: str = "", ranks: bool = True
+) -> str:
     """Return an SVG chart with seconds (logarithmic) on the x axis and quality on the y axis, and its legend, as HTML.
 
     A method with unknown seconds is a dashed line at its quality.
@@ -43,6 +45,7 @@ def quality_against_time(points: Sequence[Point], quality: str, unit: str, *, ra
         points: The methods, at least one; numbered from 1 in this order.
         quality: Name of the quality measure.
         unit: Unit of the measure.
+        meaning: What the measure means, in a few words beside its name; "" if that is known.
         ranks: Whether higher values mean better results; if so, a line joins the Pareto front.
     """
     timed = [p.seconds for p in points if p.seconds is not None]
@@ -60,7 +63,7 @@ def quality_against_time(points: Sequence[Point], quality: str, unit: str, *, ra
         tick = low + number * step
         parts.append(svg.line(_FRAME.left, y(tick), _FRAME.end, y(tick)))
         parts.append(svg.text(_FRAME.left - _RADIUS - 4, y(tick) + 4, f"{tick:.6g}", "end"))
-    parts.append(svg.text(4, 16, f"{quality} ({unit})"))
+    parts.append(svg.text(4, 16, f"{quality} ({unit})" + (f": {meaning}" if meaning else "")))
     parts.append(svg.text(_FRAME.end, _FRAME.height - 6, "time, quicker to the left", "end"))
     best = front(points) if ranks else []
     parts.append(svg.polyline([(x(p), y(p.quality)) for p in best]))

@@ -66,7 +66,7 @@ def _known_of_ours(field: Field) -> Field:
 
 _COSTS: tuple[Field, ...] = tuple(map(_known_of_ours, (
     Field(
-        "seconds", "Seconds", "Time to enlarge this picture on this computer, without loading the method.",
+        "seconds", "Seconds", "Time to enlarge this picture, without loading the method.",
         lambda r: formatting.seconds(r.seconds), lambda r: r.seconds, min,
     ),
     Field(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_demo.checkpoint import card
+from sr_demo.inference.jobs import Job
 from sr_demo.reports import formatting, svg
 from sr_demo.reports.html import render
 from sr_demo.spec import Approach
@@ -15,7 +16,17 @@ from sr_demo.spec import Approach
 _FRAME = svg.Frame(width=420, height=220, left=48, right=12, top=14, bottom=36)
 MEASURES = (("psnr_y", "PSNR-Y on validation photos, dB"), ("ssim_y", "SSIM-Y on validation photos"), ("loss", "loss"))
 """Key in a card's curves, and title of the chart."""
-_HEADINGS = ("Network", "Set5", "Set14", "Our photos", "Parameters", "Iterations", "Time", "Losses", "Trained on")
+_HEADINGS = (
+    "Network",
+    "Set5",
+    "Set14",
+    "Our photos",
+    "Parameters",
+    "Iterations",
+    "Time",
+    "Losses",
+    "Photos and computer",
+)
 
 Curve = list[tuple[float, float]]
 """(iteration, value) of each validation."""
@@ -27,6 +38,8 @@ class TrainedNetwork:
 
     name: str
     """Name on the command line, such as `rdn:mse`."""
+    title: str
+    """Title shown to users."""
     parameters: int
     """Parameters of all networks that run. The card counts only those trained together, without the initial network of the
     diffusion model."""
@@ -42,8 +55,31 @@ def trained_networks(approaches: Sequence[Approach]) -> list[TrainedNetwork]:
                 continue
             recorded = card(Path(checkpoint.files[0].name).stem)
             if "curves" in recorded:
-                found.append(TrainedNetwork(f"{approach.id}:{checkpoint.name}", checkpoint.parameters, recorded))
+                job = Job(approach, checkpoint, approach.options())
+                found.append(TrainedNetwork(job.full_name, job.title, checkpoint.parameters, recorded))
     return found
+
+
+def began(network: TrainedNetwork, networks: Sequence[TrainedNetwork]) -> tuple[TrainedNetwork, bool] | None:
+    """Return the network whose training `network` went on from, and whether an earlier version of it; None if from scratch.
+
+    Args:
+        network: The network.
+        networks: Those to look it up in.
+    """
+    from_, recorded = network.card.get("began_as", ""), network.card
+    if not from_ or from_ == recorded["recipe"]["name"]:
+        return None
+    for other in networks:
+        if from_ in (other.card["recipe"]["name"], Path(other.card["file"]).stem):
+            # A card names what it began from, not which version of it: those that are here may have been trained since.
+            return other, other.name == network.name or other.card["date"] > recorded["date"]
+    return None
+
+
+def device(recorded: dict[str, Any]) -> str:
+    """Return the name of the device in a card, which counts a single thread as "1 threads"."""
+    return recorded["device"].replace(" 1 threads", " 1 thread")
 
 
 def curve_chart(networks: Sequence[TrainedNetwork], measure: str, title: str) -> str:
@@ -74,9 +110,9 @@ def curve_chart(networks: Sequence[TrainedNetwork], measure: str, title: str) ->
     lines: list[str] = []
     for number, (network, curve, on_training) in enumerate(zip(networks, validation, training, strict=True)):
         dashes = _dashes(number)
-        lines.append(svg.polyline(placed(curve), dashes=dashes, opacity=1.0, title=network.name))
+        lines.append(svg.polyline(placed(curve), dashes=dashes, opacity=1.0, title=network.title))
         if on_training:
-            name = f"{network.name}, training photos"
+            name = f"{network.title}, training photos"
             lines.append(svg.polyline(placed(on_training), dashes=dashes, opacity=0.35, title=name))
     body = (
         svg.text(4, _FRAME.top + 4, f"{high:.3g}")
@@ -100,26 +136,29 @@ def _dashes(number: int) -> str:
 
 def legend(networks: Sequence[TrainedNetwork], *, note: bool = True) -> str:
     """Return the legend of `curve_chart` as HTML; `note` adds a sentence on the faint lines."""
-    entries = [(network.name, _dashes(number)) for number, network in enumerate(networks)]
+    entries = [(network.title, _dashes(number)) for number, network in enumerate(networks)]
     return render("legend.html", entries=entries, note=note)
 
 
 def training_table(networks: Sequence[TrainedNetwork]) -> str:
     """Return an HTML table of scores and training cost, from the cards."""
     licences = list(dict.fromkeys(network.card["data"]["licence"] or "not stated" for network in networks))
-    rows = [_cells(network) for network in networks]
+    rows = [_cells(network, networks) for network in networks]
     return render("training_table.html", headings=_HEADINGS, rows=rows, licences=licences)
 
 
-def _cells(network: TrainedNetwork) -> list[str]:
+def _cells(network: TrainedNetwork, networks: Sequence[TrainedNetwork]) -> list[str]:
     recorded = network.card
     scores = recorded.get("scores", {})
 
     def score(key: str) -> str:
         return f"{scores[key]['psnr_y']:.2f} / {scores[key]['ssim_y']:.4f}" if key in scores else "–"
 
+    first, time = began(network, networks), f"{recorded['seconds'] / 60:.0f} min"
+    if first is not None:
+        time += f", after an earlier {first[0].title}" if first[1] else f", after {first[0].title}"
     return [
-        network.name, score("Set5"), score("Set14"), score("val"), formatting.parameters(network.parameters),
-        str(recorded["iterations"]), f"{recorded['seconds'] / 60:.0f} min", ", ".join(recorded["losses"]),
-        f"{recorded['data']['count']} photos, {recorded['device']}",
+        network.title, score("Set5"), score("Set14"), score("val"), formatting.parameters(network.parameters),
+        str(recorded["iterations"]), time, ", ".join(recorded["losses"]),
+        f"{recorded['data']['count']} photos, {device(recorded)}",
     ]  # fmt: skip

@@ -103,8 +103,9 @@ class Budget(Options):
         minimum=0, maximum=100, step=1,
     )  # fmt: skip
     hardware: str = option(
-        HERE, "Runs on", "Figures for any other machine than this one are estimates.", choices=(HERE, *RATES)
-    )
+        HERE, "Runs on", "Figures for other machines, and for sizes that were not measured, are estimates.",
+        choices=(HERE, *RATES),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ def device_name(device: torch.device) -> str:
     """Return the name of the training device for the card."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU ({platform.machine()}, {torch.get_num_threads()} threads)"
+    threads = torch.get_num_threads()
+    return f"CPU ({platform.machine()}, {threads} thread{'' if threads == 1 else 's'})"
 
 
 def _phases(recipe: Recipe) -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ from sr_demo.ui.sessions import current_request
 
 _LONGEST = 2000
 """Maximum length of an error message; those of this program are much shorter."""
+_TITLE = "Not done"
+"""Heading of the message, instead of Gradio's "Error"."""
 _FILE_DATA = {"_type": "gradio.FileData"}
 NOT_UPLOADED = (
     "This file is not among the uploads of this server, or no longer: upload it (/gradio_api/upload), and send the path "
@@ -33,7 +35,7 @@ _UNFIT = (
     "The values sent do not fit what this server offers. On the page, reload it; for programs, /gradio_api/info lists what "
     "endpoints take."
 )
-_HALF = "A text in the values sent is no text: it holds half of a character (a surrogate without its pair)."
+_HALF = "A text that was sent contains half a character (a surrogate without its pair). Enter it again."
 
 
 def uploaded(path: str) -> Path:
@@ -151,9 +153,9 @@ def guard(page: gr.Blocks, max_bytes: int, *, proxied: bool = False) -> None:
 def _as_gradio(exc: Exception) -> gr.Error:
     """Return the error to raise to Gradio: one sentence, for a bug with a reference to the log."""
     if isinstance(exc, gr.Error):
-        exc.message, exc.print_exception = exc.message[:_LONGEST], False
+        exc.message, exc.print_exception, exc.title = exc.message[:_LONGEST], False, _TITLE
         return exc
     if isinstance(exc, Cancelled):
-        return gr.Error("Stopped.", print_exception=False)
+        return gr.Error("Stopped.", print_exception=False, title=_TITLE)
     text = str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering an event")
-    return gr.Error(text[:_LONGEST], print_exception=False)
+    return gr.Error(text[:_LONGEST], print_exception=False, title=_TITLE)

@@ -140,7 +140,7 @@ def quicker_note(approaches: Sequence[Approach], estimates: Estimates) -> str:
             expected = formatting.seconds(_typical_seconds(job.approach, best, estimates))
             sentences.append(
                 f"{replace(job, checkpoint=best).title} would take about {expected} for {_TYPICAL.width} × {_TYPICAL.height} "
-                f"pixels on this computer, so the quicker {job.title} is ticked."
+                f"pixels on this server, so the quicker {job.title} is ticked."
             )
     return " ".join(sentences)
 

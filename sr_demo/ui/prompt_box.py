@@ -84,7 +84,7 @@ def _agreement(describer: Describer) -> gr.Checkbox:
     return gr.Checkbox(
         here, visible=not here, elem_id="agree-to-captions",
         label=f"Download {describer.title}: about {captions.size(describer)}, {describer.licence}, once",
-        info="It runs on this computer; your picture does not leave it.",
+        info="It runs on this server; your picture does not leave it.",
     )  # fmt: skip
 
 

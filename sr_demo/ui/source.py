@@ -180,6 +180,5 @@ def describe(source: Source | None) -> str:
         lines.append(marked("photo_tiny"))
     if source.is_part():
         box = source.box()
-        size, place = f"{box.width} × {box.height}", f"({box.left}, {box.top})"
-        lines.append(marked("photo_part", size=size, place=place))
+        lines.append(marked("photo_part", size=f"{box.width} × {box.height}"))
     return f'<p class="sr-fine">{" ".join(lines)}</p>'

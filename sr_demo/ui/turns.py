@@ -84,7 +84,7 @@ class Turns:
             wait = formatting.seconds(max(self._left() + sum(t.seconds for t in self._in_order()), 1.0))
             if self._inside.total() >= self._places:
                 raise Busy(
-                    f"This server is busy: all {self._places} places are taken, and what waits will take about {wait}. "
+                    f"This server is busy: all {self._places} places are taken, and the queue takes about {wait}. "
                     "Please try again then."
                 )
             if self._inside[visitor] >= most:
@@ -93,7 +93,7 @@ class Turns:
             if neighbours >= (self._places + 1) // 2:
                 raise Busy(
                     f"{neighbours} jobs from your address are waiting or running, as many as one address may have. "
-                    f"What waits will take about {wait}. Please try again then."
+                    f"The queue takes about {wait}. Please try again then."
                 )
             self._inside[visitor] += 1
 

@@ -367,7 +367,7 @@ def test_evaluate_scores_results_of_another_tool_beside_ours(sr, hr: Path, tmp_p
     )
     assert "The mean PSNR-Y leaves out 1 of 2 images: they are equal." in said.err
     assert ours["psnr_y"] > 10 and brought["seconds_per_image"] is brought["precision"] is None
-    assert "It lay 2 px right beside the photo, which was undone." in said.err
+    assert "It was shifted 2 px right, which was corrected." in said.err
     assert [line.split()[0] for line in said.out.splitlines()[:3]] == ["approach", "bicubic:default", "brought:theirs"]
     next(iter(theirs.iterdir())).unlink()
     said = sr("evaluate", "--hr", hr, "--approach", "bicubic", "--brought", theirs)

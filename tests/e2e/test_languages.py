@@ -42,7 +42,7 @@ def test_a_german_browser_gets_german_and_results_stay_translated(api_server: Se
     expect(page.get_by_role("button", name="Ihr Foto speichern als")).to_be_visible(timeout=PATIENCE)
     expect(page.locator("#download-zip")).to_have_text(GERMAN["download_all"], timeout=PATIENCE)
     expect(page.locator("#methods")).to_contain_text(GERMAN["word_m_bicubic"])
-    expect(page.locator("#viewer")).to_contain_text(re.compile(r"LR-Übereinstimmung [\d.]+ dB"))
+    expect(page.locator("#viewer")).to_contain_text(re.compile(r"LR-Konsistenz [\d.]+ dB"))
     page.locator("#viewer img[alt='Ergebnis von Bicubic, 128 mal 96 Pixel']").wait_for()
     page.get_by_role("tab", name=GERMAN["tab_several"]).click()
     page.locator("#several-files input[type=file]").set_input_files(

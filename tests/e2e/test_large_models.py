@@ -30,7 +30,7 @@ def test_they_are_listed_folded_and_disabled_with_the_reason(page_without_gpu: s
     page = open_page(page_without_gpu, width=390)
     group = page.locator("#absent")
     assert "needs a GPU" not in group.inner_text()  # folded
-    group.get_by_text("Large diffusion models: not on this computer").click()
+    group.get_by_text("Large diffusion models: not on this server").click()
     for approach in LARGE:
         label = group.locator("label").filter(has_text=f"{approach.title}:")
         expect(label).to_contain_text("needs a GPU with")
@@ -38,7 +38,7 @@ def test_they_are_listed_folded_and_disabled_with_the_reason(page_without_gpu: s
         expect(label.locator("input")).to_be_disabled()
         expect(label.locator("input")).not_to_be_checked()
     expect(group.locator("label").filter(has_text="FaithDiff:")).to_contain_text(
-        "GPU 8 GB, RAM 24 GB in all · about 17.7 GB to download, only on request"
+        "needs a GPU with 8 GB (here: none) · about 17.7 GB to download, only on request"
     )
     expect(group.locator("label").filter(has_text="SUPIR:")).to_contain_text("no commercial use")
     expect(page.get_by_label("Negative prompt")).to_have_count(0)

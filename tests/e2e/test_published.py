@@ -122,7 +122,7 @@ def approaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
         yield found, hub, registry
 
 
-TITLES = ["Bicubic", "EDSR", "DAT (published, light)", "Real-ESRGAN (published, x4plus, large)"]
+TITLES = ["Bicubic", "EDSR (ours)", "DAT (published, light)", "Real-ESRGAN (published, x4plus, large)"]
 
 
 def one_click(url: str, open_page: OpenPage) -> dict[str, bytes]:

@@ -121,7 +121,9 @@ def test_a_network_that_loses_too_much_is_refused_after_every_choice_was_tried_a
     monkeypatch.setattr(quantization, "quantize_in_subprocess", as_it_was)
     job = job_of("lossy")
     monkeypatch.setattr(int8, "lost", lambda exact, network, samples, progress: (0.01, 0.07 - 0.001 * len(here)))
-    sentence = r"lossy loses 0\.07 dB of PSNR-Y in int8, even where .* left out; 0\.03 dB is allowed\. Choose auto"
+    sentence = (
+        r"lossy \(ours\) loses 0\.07 dB of PSNR-Y in int8, even where .* left out; 0\.03 dB is allowed\. Choose auto"
+    )
     with pytest.raises(BadInput, match=sentence):
         Runner().run(job, image_of(noise(9, 9)))
     assert len(here) == len(set(here)) >= 2

@@ -238,7 +238,7 @@ def test_out_of_memory_with_the_smallest_tiles_is_final_and_says_what_to_do() ->
     made = fakes.hungry(fits=4)
     failed = list(Runner().compare([job(made)], image_of(noise(100, 100))))[-1]
     assert isinstance(failed, Failed)
-    assert failed.message.startswith("This picture needs more memory than the machine has free.")
+    assert failed.message.startswith("This picture needs more memory than is free.")
     assert fakes.upscaler_of(made).seen == [(100, 100), (52, 52), (27, 34)], (
         "sides of 100, 50 and 32, with halo, rows even"
     )

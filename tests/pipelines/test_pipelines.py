@@ -134,7 +134,7 @@ def test_out_of_memory_is_reported(upscaler: PipelineUpscaler, kind: type[Except
         raise kind("CUDA out of memory. Tried to allocate 9.00 GiB")
 
     monkeypatch.setattr(upscaler.pipeline.unet, "forward", fails)
-    with pytest.raises(OutOfMemory, match="needs more memory than the machine has free"):
+    with pytest.raises(OutOfMemory, match="needs more memory than is free"):
         drawn(upscaler, OPTIONS)
 
 

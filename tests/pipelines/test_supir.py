@@ -127,7 +127,7 @@ def test_the_prompt_is_used_as_typed_and_the_seed_fixes_the_result(upscaler: sup
 
 
 def test_stop_ends_the_process_and_running_out_of_memory_does_not(upscaler: supir.SupirUpscaler) -> None:
-    with pytest.raises(OutOfMemory, match="needs more memory than the machine has free"):
+    with pytest.raises(OutOfMemory, match="needs more memory than is free"):
         drawn(upscaler, prompt="an enormous cat")
     worker, stop = upscaler._worker, Event()
     assert worker is not None, "loading takes long: it is kept for a smaller picture"

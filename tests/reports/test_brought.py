@@ -78,7 +78,7 @@ def test_what_lies_on_the_photo_is_left_alone_and_scored_like_ours(hr: Image, lr
 def test_a_shift_is_undone_and_said(hr: Image, lr: Image, theirs: Image, shift: Shift, said: str) -> None:
     made = result(image_of(moved(theirs, Shift(-shift.down, -shift.right))), lr, hr)
     assert made.shift == shift
-    assert formatting.how(made) == f"by another tool; it lay {said}, which was undone"
+    assert formatting.how(made) == f"by another tool; it was shifted {said}, which was corrected"
     assert record(made)["shift"] == {"down": shift.down, "right": shift.right}
     right_place = score(theirs, lr, hr, 4).psnr_y
     assert made.scores.psnr_y == pytest.approx(right_place, abs=0.3)
@@ -86,7 +86,7 @@ def test_a_shift_is_undone_and_said(hr: Image, lr: Image, theirs: Image, shift: 
 
 def test_forty_pixels_are_refused_as_a_crop(lr: Image, theirs: Image) -> None:
     said = refusal(image_of(moved(theirs, Shift(-40.0, 0.0))), lr)
-    assert said.startswith("theirs.png lies 40 pixels beside this photo") and said.count("\n") == 0
+    assert said.startswith("theirs.png is shifted by 40 pixels against this photo") and said.count("\n") == 0
 
 
 def test_another_photo_is_refused(lr: Image, hr: Image) -> None:

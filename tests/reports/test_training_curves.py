@@ -28,6 +28,7 @@ from sr_demo.ui.training.layout import PAIRS, pairs, training_tab
 def made_up(name: str, values: list[float]) -> TrainedNetwork:
     return TrainedNetwork(
         name,
+        name,
         1000,
         {
             "iterations": 100, "seconds": 120, "parameters": 1000, "losses": ["l1"], "device": "CPU",
@@ -93,11 +94,11 @@ def test_the_table_states_the_figures_of_the_card() -> None:
 def test_the_same_crop_is_drawn_by_each_network_that_was_chosen() -> None:
     context = Context(APPROACHES, Runner(), Store(), Stops(), Limits())
     curves, crops = TrainingHandlers(context).show(["rdn:mse", "no such network"])
-    assert "rdn:mse" in curves
+    assert "RDN (ours)" in curves
     assert "no such network" not in curves + crops
     scores = {name: float(value) for name, value in re.findall(r"<figcaption><b>([^<]+)</b> ([0-9.]+) dB", crops)}
-    assert list(scores) == ["bicubic", "rdn:mse"]
-    assert scores["rdn:mse"] > scores["bicubic"] + 0.5
+    assert list(scores) == ["Bicubic", "RDN (ours)"]
+    assert scores["RDN (ours)"] > scores["Bicubic"] + 0.5
 
 
 def test_every_pair_has_a_button_since_all_its_networks_are_embedded(gradio_loops: None) -> None:

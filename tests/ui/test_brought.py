@@ -76,7 +76,7 @@ def test_a_result_stands_in_viewer_table_chart_report_and_zip(
     results = components.results
     shown = {image["label"]: image for image in last[results.viewer]["images"]}
     assert list(shown) == ["Original", "Small version", "Good", "brought: theirs", "brought: other"]
-    assert shown["brought: theirs"]["note"] == "by another tool; it lay 1.5 px right, which was undone"
+    assert shown["brought: theirs"]["note"] == "by another tool; it was shifted 1.5 px right, which was corrected"
     assert "dB" in shown["brought: theirs"]["scores"] and " s" not in shown["brought: theirs"]["scores"]
     assert "does not show this photo" in shown["brought: other"]["status"] and shown["brought: other"]["failed"]
     for part in (results.table, results.chart):

@@ -63,7 +63,7 @@ def photo(tmp_path):
 def test_a_click_shows_guesses_their_spread_and_the_steps(handlers, photo):
     parts = handlers._parts
     *_, last = handlers.guess(photo, 3, *VALUES, request=Asked())
-    names = ["Your picture", "Start image", "Guess 1", "Guess 2", "Guess 3", "Where it is guessing"]
+    names = ["Your photo", "Start image", "Guess 1", "Guess 2", "Guess 3", "Where it is guessing"]
     assert arrived(last, parts) == names
     html = last[parts.explained]
     assert "Step 1: noise 11%" in html and "Step 3" in html and html.count("<img") == 2 * 3
@@ -77,7 +77,7 @@ def test_a_guess_is_shown_as_soon_as_it_is_there_and_stays_after_stop(handlers, 
             handlers.halt(visitor)
     last = updates[-1]
     assert "Stopped" in last[parts.status]
-    assert arrived(last, parts)[:3] == ["Your picture", "Start image", "Guess 1"]
+    assert arrived(last, parts)[:3] == ["Your photo", "Start image", "Guess 1"]
     assert all(image["url"] for image in last[parts.shown]["images"]), "nothing goes on waiting"
     assert "Guess 8" not in arrived(last, parts)
     assert [update[parts.stop].interactive for update in updates if parts.stop in update] == [True, False]

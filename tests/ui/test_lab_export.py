@@ -34,7 +34,8 @@ def test_a_zip_with_network_readme_and_the_reason_when_there_is_none(
     job = tiny_rdn(tmp_path / "tiny.safetensors")
     parts = ExportParts(gr.Dropdown(), gr.HTML(), gr.File())
     context = Context((BICUBIC, job.approach), Runner(), Store(), Stops(), Limits())
-    assert [(key, job.title) for key, job in exportable(context.approaches).items()] == [("tiny", "Tiny")], "no bicubic"
+    titles = {key: job.title for key, job in exportable(context.approaches).items()}
+    assert titles == {"tiny": "Tiny (ours)"}, "no bicubic"
     handlers = ExportHandlers(context, parts)
     first, last = list(handlers.make("tiny", "safetensors", "fp32"))
     assert first[parts.packed] is None and "agrees with the network to" in last[parts.line]

@@ -98,7 +98,7 @@ def test_it_is_said_where_a_quicker_one_is_ticked(stored: set[str]) -> None:
     stored |= {"quick"}
     note = quicker_note([APPROACH, replace(APPROACH, id="later", preselected=False)], Estimates())
     assert note.startswith("Fake (published, slow) would take about ") and note.count("would take") == 1
-    assert note.endswith("for 256 × 256 pixels on this computer, so the quicker Fake (published, quick) is ticked.")
+    assert note.endswith("for 256 × 256 pixels on this server, so the quicker Fake (published, quick) is ticked.")
 
 
 @pytest.mark.usefixtures("gradio_loops")

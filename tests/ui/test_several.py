@@ -68,7 +68,7 @@ def test_many_photos_one_of_them_broken_make_one_zip(context: Context, parts: Se
     broken.write_text("no image at all", encoding="utf-8")
     files = [files[0], str(broken), *files[1:], photo(tmp_path / "last", "other.png", 99)]
     updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], *AS_THE_PHOTO, REQUEST))
-    assert f"7 of 8 photos are enlarged. Not everything worked for: {escape(NASTY)}." in last(updates, parts.line)
+    assert f"7 of 8 photos are enlarged. Some results are missing for: {escape(NASTY)}." in last(updates, parts.line)
     shown = last(updates, parts.photos)
     assert "is not a picture" in shown and escape(NASTY) in shown and "<img src=x" not in shown
     assert shown.count("<figure>") == 8 and shown.count("<img src=") == 2 * 7

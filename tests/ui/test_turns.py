@@ -77,7 +77,7 @@ def test_a_full_line_names_the_expected_wait() -> None:
     for visitor in (ANN, BOB):
         turns.enter(visitor, 9)
         turns.join(visitor, 60)
-    with pytest.raises(Busy, match=r"all 2 places are taken, and what waits will take about 2 min\. Please try again"):
+    with pytest.raises(Busy, match=r"all 2 places are taken, and the queue takes about 2 min\. Please try again"):
         turns.enter(CAT, 9)
     turns.leave(ANN)
     turns.enter(CAT, 9)

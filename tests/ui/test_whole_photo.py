@@ -48,7 +48,7 @@ def context() -> Iterator[Context]:
 
 @pytest.fixture
 def part(context: Context, components: CompareComponents, tmp_path: Path) -> Source:
-    """The middle of a photo."""
+    """A part of a photo."""
     path = tmp_path / "photo.png"
     write_png(image_of(noise(200, 300)), path)
     handlers = Handlers(context, components)
@@ -75,12 +75,12 @@ def report(update: dict[Any, Any], components: CompareComponents) -> str:
 def test_the_quickest_faithful_network_enlarges_the_whole_photo(
     context: Context, components: CompareComponents, part: Source
 ) -> None:
-    *before, last = run(context, components, part)
+    box, (*before, last) = part.box(), run(context, components, part)
     shown = {image["id"]: image for image in last[components.results.viewer]["images"]}
     assert list(shown) == ["input", "net", "bicubic", "inventing"], "what shows the whole comes first"
     assert [shown[name]["part"] is None for name in shown] == [True, True, False, False]
     assert (shown["input"]["width"], shown["net"]["width"], shown["bicubic"]["width"]) == (300, 1200, 512)
-    np.testing.assert_allclose(shown["bicubic"]["part"], (86 / 300, 36 / 200, 128 / 300, 128 / 200))
+    np.testing.assert_allclose(shown["bicubic"]["part"], (box.left / 300, box.top / 200, 128 / 300, 128 / 200))
     parts = [
         image for update in before for image in update[components.results.viewer]["images"] if image["id"] == "net"
     ]
@@ -88,7 +88,7 @@ def test_the_quickest_faithful_network_enlarges_the_whole_photo(
     assert any("Now the whole photo, by Net" in update[components.results.progress] for update in before)
     with zipfile.ZipFile(last[components.results.downloads["zip"]].value["path"]) as archive:
         assert {"input.png", "net_whole.png", "bicubic.png", "report.html"} < set(archive.namelist())
-        assert "given a part of 128 x 128 pixels of 300 x 200" in archive.read("report.json").decode()
+        assert "only a part (128 x 128 of 300 x 200 pixels)" in archive.read("report.json").decode()
         assert '"part": [' in archive.read("report.html").decode()
     whole = part_file(last, components, "net")
     assert read(whole).rgb.shape == (800, 1200, 3)
@@ -103,13 +103,13 @@ def test_only_a_whole_photo_that_was_enlarged_is_reported(
     context: Context, components: CompareComponents, part: Source
 ) -> None:
     *_, last = run(context, components, part)
-    assert "Net enlarged the whole photo, too." in report(last, components)
+    assert "The whole photo was enlarged too, by Net." in report(last, components)
     for update in updates(context, components, part):
         last = update
         if "Now the whole photo" in update[components.results.progress]:
             context.stops.stop("compare visitor")
-    assert "given a part of 128 x 128" in report(last, components)
-    assert "enlarged the whole photo" not in report(last, components)
+    assert "only a part (128 x 128 of" in report(last, components)
+    assert "The whole photo was enlarged" not in report(last, components)
 
 
 def test_a_method_that_failed_on_the_part_is_not_given_the_whole(
@@ -124,7 +124,7 @@ def test_a_method_that_failed_on_the_part_is_not_given_the_whole(
     assert set(upscaler.seen) == {(128, 128)}
     images = {image["id"]: image for image in last[components.results.viewer]["images"]}
     assert images["net"]["status"] == "This network is broken."
-    assert "enlarged the whole photo" not in report(last, components)
+    assert "The whole photo was enlarged" not in report(last, components)
 
 
 def test_a_comparison_that_was_stopped_leaves_the_way_back_to_the_one_before(

@@ -48,7 +48,7 @@ CHECKPOINTS = (
         variant="refined-photos",
         tiling=_IN_TILES,
         invents=False,
-        note="The same, from similar spots in the memory's photos; takes some seconds to prepare at first use.",
+        note="Adds fine detail from similar spots in the memory's photos; the first run takes some seconds more.",
     ),
     Checkpoint(
         "tiles-8",

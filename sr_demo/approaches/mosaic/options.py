@@ -38,8 +38,8 @@ class MosaicOptions(Options):
     )  # fmt: skip
     polish: bool = option(
         False, "Polish with HAT x4",
-        "Tile mosaic: reduces the finished mosaic to the size of your picture and lets HAT enlarge it again, which hides "
-        "the seams and sharpens what the patches only hint at. Takes a few seconds.",
+        "Tile mosaic: reduces the finished mosaic to the size of your picture and lets our HAT enlarge it again, which "
+        "hides the seams and sharpens what the patches only hint at. Takes a few seconds.",
     )  # fmt: skip
     memory: str = option(
         "", "Memory",

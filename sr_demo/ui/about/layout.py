@@ -44,7 +44,7 @@ def _facts(checkpoint: Checkpoint) -> str:
     if checkpoint.bytes:
         facts.append(file_size(checkpoint.bytes))
     if checkpoint.parameters:
-        facts.append(f"{formatting.parameters(checkpoint.parameters)} parameters")
+        facts.append(formatting.parameters_phrase(checkpoint.parameters))
     return ", ".join(facts)
 
 

@@ -165,10 +165,10 @@ def _origin(task: Task, view: View) -> str:
         if task.whole is None:
             return what
         (height, width), (rows, columns) = task.lr_size, task.whole.size
-        whole = f"; {task.whole.job.title} enlarged the whole photo, too." if view.has_whole else "."
+        whole = f" The whole photo was enlarged too, by {task.whole.job.title}." if view.has_whole else ""
         return (
-            f"{what} The methods were given a part of {width} x {height} pixels of {columns} x {rows}, which the numbers are "
-            f"of{whole}"
+            f"{what} Each method enlarged only a part ({width} x {height} of {columns} x {rows} pixels), and the numbers are "
+            f"for that part.{whole}"
         )
     if task.realistic is None:
         return "Made from the original by bicubic downscaling with antialiasing."

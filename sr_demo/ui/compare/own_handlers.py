@@ -61,7 +61,7 @@ class OwnHandlers:
         self._context.models.forget(session)
         own = self._parts.choice.own
         stay = self._context.private and any(key.startswith(f"{COMMUNITY}:") for key in gone)
-        text = "Your models are deleted." + (" Those from OpenModelDB stay on this computer." if stay else "")
+        text = "Your models are deleted." + (" Those from OpenModelDB stay on this server." if stay else "")
         return {
             own.status: fine_print(text),
             own.remove: gr.Button(visible=False),

@@ -71,7 +71,7 @@ class ProgressList:
         """Return a sentence on the overall progress, which screen readers announce too; empty at the end."""
         ended = sum(line.ended for line in self.lines.values())
         if ended < len(self.lines):
-            return f"{ended} of {len(self.lines)} methods have ended"
+            return f"{ended} of {len(self.lines)} done"
         if self.whole is not None and not self.whole.ended:
             return f"Now the whole photo, by {self.whole.job.title}: {self.whole.text}"
         return ""

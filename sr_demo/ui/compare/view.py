@@ -184,10 +184,17 @@ class View:
         self.results.append(result.without_image())
 
     def add_whole(self, result: ImageResult) -> None:
-        """Save the result for the whole photo, and show it in place of the same method's result for the part."""
+        """Save the result for the whole photo, and show it in place of the same method's result for the part.
+
+        The scores in its caption stay those of the part, as in the table.
+        """
         name = result.job.file_name
         saved = save_result(result, self.folder, "_whole")
-        shown = ShownImage(replace(saved, name=name, scores=formatting.seconds(result.seconds)))
+        parts = [one for one in self.results if one.job.key == result.job.key]
+        scores = [f"{formatting.scores_line(one.scores)}   {formatting.seconds(one.seconds)} (part)" for one in parts]
+        shown = ShownImage(
+            replace(saved, name=name, scores="   ".join([*scores, f"whole photo {formatting.seconds(result.seconds)}"]))
+        )
         self.images = [shown if one.saved.id == name else one for one in self.images]
         self.has_whole = True
         self.changed = time.monotonic()
@@ -215,13 +222,17 @@ class View:
 
 def chart(results: Sequence[Result]) -> str:
     """Return SVG charts: quality against time for at least two results, and with a reference the shares of detail."""
-    column = PSNR_Y if any(r.scores.psnr_y is not None for r in results) else LR_CONSISTENCY
+    column, meaning = LR_CONSISTENCY, "how well results agree with your photo"
+    if any(r.scores.psnr_y is not None for r in results):
+        column, meaning = PSNR_Y, ""
     points = [
         Point(r.job.title, None if r.is_brought else max(r.seconds, 1e-3), value)
         for r in results
         if (value := getattr(r.scores, column.key)) is not None and value != float("inf")
     ]
-    scatter = quality_against_time(points, column.title, column.unit, ranks=column.ranks) if len(points) > 1 else ""
+    if len(points) < 2:
+        return detail_bars(results)
+    scatter = quality_against_time(points, column.title, column.unit, meaning=meaning, ranks=column.ranks)
     return scatter + detail_bars(results)
 
 

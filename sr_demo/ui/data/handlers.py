@@ -80,7 +80,7 @@ class DataHandlers:
             entries = from_files([sample_file(sample) for sample in SAMPLES], self._context.limits)
             with self._context.store.lent() as folder:
                 against, gone = self._against(tests, folder, progress.part(0, _READING))
-                what = f"the {len(entries)} example pictures of this page"
+                what = f"the {len(entries)} undegraded example pictures of this page"
                 report = examine("the examples", what, entries, against, progress.part(_READING, 1))
             report.skipped[:0] = gone
             return report

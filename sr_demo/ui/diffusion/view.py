@@ -70,8 +70,8 @@ class Guesses:
 
 
 _TITLES = {
-    "input": ("Your picture", "what every guess starts from"),
-    "start": ("Start image", "RDN, no guess"),
+    "input": ("Your photo", "what every guess starts from"),
+    "start": ("Start image", "RDN (ours), no guess"),
     "spread": ("Where it is guessing", "yellow: the guesses differ"),
 }
 

@@ -103,7 +103,7 @@ class WalkHandlers:
         latent_walk.mp4(frames, Path(mp4))
         names = ("your digit" if name == "mine" else f"a typical {name}" for name in (start, end))
         alt = f"Animation: {' turns into '.join(names)} and back"
-        text = f"{latent_walk.FRAMES} pictures on the straight line between two latents, there and back."
+        text = f"{latent_walk.FRAMES} pictures on the way from one digit to the other, and back."
         return {
             self.parts.animation: f'<img src="{file_url(gif)}" width="{_WALK_SIZE}" height="{_WALK_SIZE}" alt="{alt}">',
             self.parts.gif: gr.DownloadButton(value=gif, visible=True),

@@ -31,7 +31,8 @@ TYPICAL_NOTE = (
     "Drawn by our own VAE-GAN from the latent of a typical training digit, not by hand. "
     "It is its own original here, which flatters it."
 )
-_TRAINED = ("digits-vaegan", "digits-cppn-vaegan", "digits-cppn-l2")
+_TRAINED = {"digits-vaegan": "vaegan", "digits-cppn-vaegan": "cppn-gan", "digits-cppn-l2": "cppn-l2"}
+"""Weight file of each network -> key in `METHODS`."""
 LATENT: int = card("digits-vaegan")["architecture"]["settings"]["latent"]
 """Number of values of a latent, the same for all three networks."""
 
@@ -75,7 +76,11 @@ def figures() -> str:
         f"<td>{row['sharpness']:.3f}</td><td>{row['accuracy']:.2%}</td></tr>"
         for row in rows
     )
-    trained = [TrainedNetwork(stem, written["parameters"], written) for stem in _TRAINED for written in [card(stem)]]
+    cards_of = {stem: card(stem) for stem in _TRAINED}
+    trained = [
+        TrainedNetwork(stem, METHODS[_TRAINED[stem]], written["parameters"], written)
+        for stem, written in cards_of.items()
+    ]
     chart = curve_chart(trained, "psnr", "PSNR on 2,000 held-out training digits, dB")
     return (
         f'<div class="sr-table-scroll" tabindex="0" role="region" {attribute("aria-label", "digits_scores")}>'

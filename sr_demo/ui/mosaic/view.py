@@ -193,4 +193,4 @@ def _left_out(names: Sequence[str]) -> str:
     """Return a sentence on the photos that were excluded because they are the image itself; "" if there are none."""
     if not names:
         return ""
-    return f" Left out, because it is your own picture: {', '.join(names)}."
+    return f" Not used, because it is the same photo: {', '.join(names)}."

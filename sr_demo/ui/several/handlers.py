@@ -98,7 +98,7 @@ class SeveralHandlers:
         failed = [photo.name for photo in queue.photos if photo.failures]
         text = f"{len(done)} of {len(queue.photos)} photos are enlarged."
         if failed:
-            text += f" Not everything worked for: {', '.join(failed)}."
+            text += f" Some results are missing for: {', '.join(failed)}."
         count = sum(len(photo.results) for photo in done)
         size = file_size(queue.zip.stat().st_size)
         label = f"Download 1 result (zip, {size})" if count == 1 else f"Download {count} results (zip, {size})"

@@ -56,12 +56,17 @@ class TrainingHandlers:
         small = ImageData(downscale(reference, 4))
         figures = [_figure(reference, "Original", "")]
         for name in ("bicubic", *(network.name for network in self._known(chosen))):
-            outcome = self._context.runner.attempt(job_for(self._context.approaches, name), small, reference, progress)
+            job = job_for(self._context.approaches, name)
+            outcome = self._context.runner.attempt(job, small, reference, progress)
             if isinstance(outcome, Failed):
-                figures.append(f"<figure>{problem(outcome.message)}<figcaption>{escape(name)}</figcaption></figure>")
+                figures.append(
+                    f"<figure>{problem(outcome.message)}<figcaption>{escape(job.title)}</figcaption></figure>"
+                )
                 continue
             scores = outcome.result.scores
-            figures.append(_figure(outcome.result.image.rgb, name, f"{scores.psnr_y:.2f} dB / {scores.ssim_y:.4f}"))
+            figures.append(
+                _figure(outcome.result.image.rgb, job.title, f"{scores.psnr_y:.2f} dB / {scores.ssim_y:.4f}")
+            )
         said = (
             f'The same crop of "{_SAMPLE}", reduced to a quarter and enlarged by each network; PSNR-Y and SSIM-Y against the '
             "original. No network was trained on it."

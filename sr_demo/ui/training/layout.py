@@ -28,9 +28,9 @@ PAIRS = (
 def training_tab(context: Context, tab: gr.Tab) -> None:
     """Lay out the tab `tab`, in the current Gradio context."""
     handlers = TrainingHandlers(context)
-    names = [network.name for network in trained_networks(context.approaches)]
+    names = [(network.title, network.name) for network in trained_networks(context.approaches)]
     offered = pairs(context.approaches)
-    first = list(offered[0][1]) if offered else names[:2]
+    first = list(offered[0][1]) if offered else [name for _, name in names[:2]]
     gr.HTML(_INTRO + training_table(trained_networks(context.approaches)), elem_id="training-cards")
     with gr.Row():
         buttons = [gr.Button(text(key), size="sm", min_width=160) for key, _ in offered]

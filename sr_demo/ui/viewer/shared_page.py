@@ -174,7 +174,7 @@ def _method(result: Result) -> _Method:
         return _Method(job.title, [size, *made, *result.all_notes])
     facts = [f"{size}, in {formatting.seconds(result.seconds)}", *made]
     if checkpoint.bytes:
-        trained = f", {formatting.parameters(checkpoint.parameters)} parameters" if checkpoint.parameters else ""
+        trained = f", {formatting.parameters_phrase(checkpoint.parameters)}" if checkpoint.parameters else ""
         facts.append(f"{checkpoint.title}: {file_size(checkpoint.bytes)}{trained}")
     facts += [f"sha256 of its weights: {file.sha256}" for file in checkpoint.files]
     if options := as_dict(job.options):
