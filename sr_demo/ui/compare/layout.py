@@ -136,11 +136,12 @@ def _controls(context: Context) -> tuple[ChoiceComponents, RunComponents, PhotoC
             elem_classes="sr-chips sr-inline",
         )  # fmt: skip
         preset_note = gr.HTML(elem_id="preset-note", elem_classes="sr-may-be-empty")
-        methods = gr.CheckboxGroup(
-            labels(context, default_jobs, (256, 256)),
-            value=ticked,
-            label=text("methods"), elem_id="methods", elem_classes="sr-methods", container=False,
-        )  # fmt: skip
+        with gr.Column(elem_classes="sr-list"):
+            methods = gr.CheckboxGroup(
+                labels(context, default_jobs, (256, 256)),
+                value=ticked,
+                label=text("methods"), elem_id="methods", elem_classes="sr-methods", container=False,
+            )  # fmt: skip
         quicker = method_choices.quicker_note(context.approaches, context.runner.estimates)
         gr.HTML(fine_print(quicker), elem_id="quicker-note", elem_classes="sr-may-be-empty")
         run = _run(len(more_jobs))
