@@ -32,7 +32,7 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     """
     by_name = {control.name: control for control in controls(MosaicOptions)}
     gr.HTML(_INTRO)
-    with gr.Row(elem_classes="sr-panes sr-mosaic"):
+    with gr.Row(elem_classes="sr-panes sr-introduced sr-mosaic"):
         with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
             image = image_input(
                 label=text("your_picture"),
