@@ -49,8 +49,8 @@ element.querySelector("button").addEventListener("click", () => {
   const box = document.querySelector("#more-box:not(.hidden)") ?? document.getElementById("own-model");
   const head = box.querySelector("button.label-wrap");
   if (!head.classList.contains("open")) head.click();
-  box.scrollIntoView({ behavior: "smooth", block: "start" });
   head.focus({ preventScroll: true });
+  setTimeout(() => box.scrollIntoView({ behavior: "smooth", block: "start" }), 100); // once it is open, there is room to scroll
 });
 """
 """Script that opens the box of further methods and scrolls to it; without any, that of the visitor's own model."""
