@@ -107,7 +107,7 @@ def test_sharing_is_in_sight_after_a_run(made_up_page: str, open_page: OpenPage,
     finished(page)
     share, bar = page.locator("#download-html").bounding_box(), page.locator("#viewer .srv-bar").bounding_box()
     assert share is not None and bar is not None
-    assert 0 <= share["y"] and share["y"] + share["height"] <= bar["y"]
+    assert share["y"] >= 0 and share["y"] + share["height"] <= bar["y"]
 
 
 def test_targets_on_a_phone_are_large_enough(made_up_page: str, open_page: OpenPage, photo: Path) -> None:

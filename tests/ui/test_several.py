@@ -112,6 +112,13 @@ def test_results_are_written_like_each_photo_or_in_the_chosen_format(
                 )
                 found = result.getexif()
                 assert found[0x010F] == "Maker" and bool(found.get_ifd(0x8825)) is keeps
+    updates = list(
+        SeveralHandlers(context, parts).run(files[:1], ["bicubic"], "png", 95, False, "other", "30 wide", REQUEST)
+    )
+    with zipped(updates, parts) as archive, Pillow.open(io.BytesIO(archive.read("a_bicubic.png"))) as result:
+        assert result.width == 30
+    updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], "png", 95, False, "other", "large", REQUEST))
+    assert "is no size" in last(updates, parts.line)
     monkeypatch.setattr(saving, "_MOST_WHOLE", 1000)
     updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], "avif", 60, False, "4x", "", REQUEST))
     assert "0 of 2 photos are enlarged" in last(updates, parts.line)

@@ -50,7 +50,7 @@ element.querySelector("button").addEventListener("click", () => {
   const head = box.querySelector("button.label-wrap");
   if (!head.classList.contains("open")) head.click();
   head.focus({ preventScroll: true });
-  setTimeout(() => box.scrollIntoView({ behavior: "smooth", block: "start" }), 100); // once it is open, there is room to scroll
+  setTimeout(() => box.scrollIntoView({ behavior: "smooth", block: "start" }), 100); // once it has room
 });
 """
 """Script that opens the box of further methods and scrolls to it; without any, that of the visitor's own model."""

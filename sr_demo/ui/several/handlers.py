@@ -91,9 +91,7 @@ class SeveralHandlers:
         self._context.stops.stop(f"several {session_of(request)}")
         return {self._parts.line: progress_line("Stopping after the current tile. Finished results stay.")}
 
-    def _wanted(
-        self, files: list[str] | None, methods: list[str], size: OutputSize
-    ) -> tuple[list[Photo], list[Job]]:
+    def _wanted(self, files: list[str] | None, methods: list[str], size: OutputSize) -> tuple[list[Photo], list[Job]]:
         if not files:
             raise BadInput("There are no photos yet. Drop some into the box.")
         sized = [self._jobs[key].sized(size) for key in methods if key in self._jobs]
