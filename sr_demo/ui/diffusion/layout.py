@@ -32,25 +32,26 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
     gr.HTML(_INTRO)
     with gr.Row(elem_classes="sr-panes sr-introduced"):
         with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
-            image = image_input(
-                label=text("your_picture"), sources=["upload", "clipboard"], height=130, elem_id="diffusion-picture",
-                buttons=[],
-            )  # fmt: skip
-            thumbnails = examples("diffusion-examples", show=scroll_to("diffusion-result"))
-            count = gr.Slider(
-                2,
-                8,
-                value=4,
-                step=1,
-                label=text("diffusion_count"),
-                info=text("diffusion_count_help"),
-            )
-            with gr.Row(elem_classes="sr-actions"):
-                quick = gr.Button(text("diffusion_quick"), size="sm", elem_id="diffusion-quick", min_width=60)
-                fine = gr.Button(text("diffusion_fine"), size="sm", elem_id="diffusion-fine", min_width=60)
-            values = [component(by_name[name]) for name in OPTIONS[:2]]
-            with gr.Accordion(text("more_options"), open=False):
-                values += [component(by_name[name]) for name in OPTIONS[2:]]
+            with gr.Column(elem_classes="sr-scrolls"):
+                image = image_input(
+                    label=text("your_picture"), sources=["upload", "clipboard"], height=130, elem_id="diffusion-picture",
+                    buttons=[],
+                )  # fmt: skip
+                thumbnails = examples("diffusion-examples", show=scroll_to("diffusion-result"))
+                count = gr.Slider(
+                    2,
+                    8,
+                    value=4,
+                    step=1,
+                    label=text("diffusion_count"),
+                    info=text("diffusion_count_help"),
+                )
+                with gr.Row(elem_classes="sr-actions"):
+                    quick = gr.Button(text("diffusion_quick"), size="sm", elem_id="diffusion-quick", min_width=60)
+                    fine = gr.Button(text("diffusion_fine"), size="sm", elem_id="diffusion-fine", min_width=60)
+                values = [component(by_name[name]) for name in OPTIONS[:2]]
+                with gr.Accordion(text("more_options"), open=False):
+                    values += [component(by_name[name]) for name in OPTIONS[2:]]
             with gr.Row(elem_classes="sr-actions"):
                 start = gr.Button(
                     text("diffusion_start"), variant="primary", elem_id="diffusion-start", scale=2, interactive=False

@@ -18,14 +18,11 @@ from sr_demo.ui import output_choice
 from sr_demo.ui.compare import sizes
 from sr_demo.ui.html import problem, progress_line
 from sr_demo.ui.languages import word
-from sr_demo.ui.method_choices import Context, offered, seconds
+from sr_demo.ui.method_choices import Context, offered, typical_seconds
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.several.queue import Photo, Queue, check_counts
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import file_url
-
-_TYPICAL = (256, 256)
-"""(height, width) assumed in the time estimate of photos that are not decoded yet."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class SeveralHandlers:
             yield {**running, parts.zip: gr.DownloadButton(visible=False), parts.line: progress_line("Starting.")}
             with self._context.store.lent() as folder, self._context.callers.admitted(stop) as caller:
                 queue = Queue(photos, jobs, self._context.limits, folder, output)
-                expected = partial(seconds, self._context, size=_TYPICAL)
+                expected = partial(typical_seconds, self._context)
                 for _ in queue.run(self._context.runner, caller, expected):
                     shown = {parts.photos: _table(photos)} if queue.changed else {}
                     queue.changed = False
