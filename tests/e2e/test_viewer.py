@@ -185,7 +185,7 @@ def test_the_wheel_belongs_to_the_page_until_the_viewer_is_clicked(url: str, ope
     page.keyboard.press("0")
     expect(level).to_have_text(fitted)
     page.keyboard.press("Escape")
-    expect(view.locator(".srv-hint")).to_be_hidden()
+    expect(view.locator(".srv-hint")).to_contain_text("Click a picture")
 
     page.keyboard.down("Control")
     page.mouse.wheel(0, -240)
@@ -518,6 +518,7 @@ def test_text_can_be_read_in_light_and_dark(url: str, open_page: OpenPage, dark:
     assert view.locator(".srv-name").first.evaluate(luminous) is dark
     view.get_by_title("Help").click()
     for part in (
+        ".srv-hint",
         ".srv-help p",
         ".srv-help dd",
         ".srv-level",

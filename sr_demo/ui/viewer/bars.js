@@ -40,10 +40,9 @@ const HELP_KEYS = [
   ["L", say("viewer_lens")],
   .../** @type {[string, string][]} */ (props.savable ? [["M", say("viewer_mask")], ["I", say("viewer_map")], ["F", say("viewer_faces")]] : []),
 ];
-const helpTexts = [say("viewer_hint_idle"), say("viewer_hint_names")].map((text) => make("p", "", {}, text));
 const help = make("details", "srv-help", {},
   make("summary", "srv-button", { "aria-label": say("viewer_help"), title: say("viewer_help") }, "?"),
-  make("div", "srv-help-box", {}, ...helpTexts,
+  make("div", "srv-help-box", {}, make("p", "", {}, say("viewer_hint_names")),
     make("dl", "", {}, ...HELP_KEYS.flatMap(([key, what]) => [make("dt", "", {}, make("kbd", "", {}, key)), make("dd", "", {}, what)]))));
 help.addEventListener("focusout", ({ relatedTarget }) => { // a click elsewhere, or Escape
   if (!(relatedTarget instanceof Node && help.contains(relatedTarget))) help.open = false;
@@ -139,7 +138,7 @@ function refreshHint() {
   const active = area.contains(focused());
   root.classList.toggle("srv-active", active);
   const touch = isTwo() ? HINTS.touchTwo : HINTS.touch;
-  const mouse = active ? HINTS.active : ""; // the rest is behind the button "?"
+  const mouse = active ? HINTS.active : HINTS.idle; // one line each: what lies below must not move with the focus
   hint.style.visibility = ready().length ? "" : "hidden"; // of no use yet, but in its place
   write(hint, !state.images.length || state.masking ? "" : state.marked ? HINTS.one : state.narrow ? touch : mouse);
 }

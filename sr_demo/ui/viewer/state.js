@@ -28,6 +28,7 @@ const NARROW = 560; // CSS pixels; a phone
 /** @type {[Scale, string, string | null][]} */
 const ZOOM_BUTTONS = [["fit", say("viewer_fit"), "0"], ["part", say("viewer_part"), null], [1, "1:1", "1"], [2, "2×", null], [4, "4×", null]];
 const HINTS = {
+  idle: say("viewer_hint_idle"),
   active: say("viewer_hint_active"),
   touch: say("viewer_hint_touch"),
   touchTwo: say("viewer_hint_touch_two"),
