@@ -121,5 +121,5 @@ def _around(x: float, y: float) -> Iterator[tuple[float, float]]:
 
 
 def _is_free(x: float, y: float, dots: Sequence[_Dot]) -> bool:
-    inside = _RADIUS <= x <= _FRAME.width - _RADIUS and _RADIUS <= y <= _FRAME.ground
+    inside = _FRAME.left + _RADIUS <= x <= _FRAME.end - _RADIUS and _FRAME.top <= y <= _FRAME.ground - _RADIUS
     return inside and all(hypot(x - dot.shown_x, y - dot.shown_y) > 2 * _RADIUS + 1 for dot in dots)

@@ -35,15 +35,13 @@ from sr_demo.ui.compare.brought import Brought, scored
 from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
 from sr_demo.ui.fetching import check_present
 from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
-from sr_demo.ui.method_choices import Context, offered
+from sr_demo.ui.method_choices import Context, offered, typical_seconds
 from sr_demo.ui.several.queue import Photo, Queue, check_counts
 from sr_demo.ui.source import files_input, image_input
 
 _NAMED_VALUES: dict[str, Any] = {"type": "object", "additionalProperties": True}
 _OUTPUT = Output(metadata="public")
 """Default output: GPS position and serial numbers are copied only if a program requests them."""
-_ASSUMED_SIZE = (256, 256)
-"""(height, width) assumed in the time estimate of an image that is not decoded yet."""
 
 
 def add(context: Context) -> None:
@@ -125,7 +123,7 @@ class Endpoints:
             job = job_for(self._context.approaches, approach, values, precision, size=_size(size))
             with self._context.callers.admitted(program=True) as caller:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
-                with caller.turn(self._seconds(job)) as progress:
+                with caller.turn(typical_seconds(self._context, job)) as progress:
                     allowed = None if mask is None else allowed_by(self._read(mask).rgb)
                     given = self._read(image)  # first, since it refuses a call without an image
                     wanted = written.like(kind_of(Path(image)))
@@ -178,7 +176,7 @@ class Endpoints:
             files: list[str] = []
             with self._context.store.lent() as folder, self._context.callers.admitted(program=True) as caller:
                 runner, inputs = self._context.runner, Inputs(load)
-                ours = compared(runner, caller, jobs, self._seconds, inputs)
+                ours = compared(runner, caller, jobs, partial(typical_seconds, self._context), inputs)
                 for event in chain(ours, scored(caller, others, inputs)):
                     if isinstance(event, Done):
                         file, facts = _save(event.result, folder, written.like(kind_of(Path(image))))
@@ -216,7 +214,7 @@ class Endpoints:
             context = self._context
             with context.store.lent() as folder, context.callers.admitted(program=True) as caller:
                 queue = Queue([Photo(Path(image)) for image in images], jobs, context.limits, folder, written)
-                for _ in queue.run(context.runner, caller, self._seconds):
+                for _ in queue.run(context.runner, caller, partial(typical_seconds, self._context)):
                     pass
             return str(queue.zip), queue.report()
         except Exception as exc:
@@ -256,12 +254,6 @@ class Endpoints:
         """Return which of the available methods suit an image, as JSON-serialisable data."""
         found = recommend(estimate(image, path), [job for jobs in offered(self._context.approaches) for job in jobs])
         return found and recommendation.record(found)
-
-    def _seconds(self, job: Job) -> float:
-        """Return the expected seconds of a job on an image that is not decoded yet."""
-        # Without the image's size, no factor follows from a width or height in pixels.
-        sized = job if job.size is None or job.size.factor is not None else replace(job, size=None)
-        return self._context.runner.estimates.seconds(sized, _ASSUMED_SIZE)
 
     def _read(self, image: str | Path | None) -> ImageData:
         if image is None:

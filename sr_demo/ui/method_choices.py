@@ -204,6 +204,13 @@ def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool 
     return context.runner.estimates.seconds(job, size) * passes(job.approach, job.checkpoint, opacity=opacity)
 
 
+def typical_seconds(context: Context, job: Job) -> float:
+    """Return the expected seconds of a job on an image that is not decoded yet."""
+    # Without the image's size, no factor follows from a width or height in pixels.
+    sized = job if job.size is None or job.size.factor is not None else replace(job, size=None)
+    return context.runner.estimates.seconds(sized, _TYPICAL)
+
+
 def region_choices(source: Source | None) -> list[tuple[str, str]]:
     """Return the choices (label, value) of regions: the whole image, then squares by their side."""
     sides = region_sides(source) if source else []

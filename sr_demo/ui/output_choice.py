@@ -16,7 +16,7 @@ def formats(elem_id: str, *, same: bool = False) -> gr.Radio:
     choices += [(found.title, found.name) for found in FORMATS.values()]
     return gr.Radio(
         choices, value=SAME if same else "png", label=text("save_format"), elem_id=elem_id,
-        elem_classes="sr-chips", container=False,
+        elem_classes="sr-chips sr-inline",
     )  # fmt: skip
 
 

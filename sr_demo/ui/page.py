@@ -36,7 +36,7 @@ from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
 
 _STYLE = Path(__file__).parent / "style.css"
-_SCRIPTS = ("any_file.js", "box_names.js", "quiet_console.js")
+_SCRIPTS = ("any_file.js", "box_names.js", "method_labels.js", "quiet_console.js")
 """Scripts that run for the whole page."""
 _LANGUAGES = {
     "en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "pt": "Português", "zh-CN": "中文", "ja": "日本語",

@@ -169,16 +169,17 @@ def write_preview(source: Source, image: ImageData, folder: Path) -> Path:
 
 
 def describe(source: Source | None) -> str:
-    """Return HTML with name and size of the image, the notes on its reading, and the position of the region."""
+    """Return HTML with name and size of the image, the notes on its reading, and how a region is moved."""
     if source is None:
         return ""
     megapixels = source.width * source.height / 1e6
     size = f"{source.width} × {source.height} {marked('pixels')}"
     size += f", {megapixels:.1f} {marked('megapixels')}" if megapixels >= 1 else ""
-    lines = [f"<b>{escape(source.name)}</b>: {size}.", *map(word, source.notes)]
+    name = escape(source.name)
+    lines = [*map(word, source.notes)]
     if min(source.width, source.height) < _TINY:
         lines.append(marked("photo_tiny"))
     if source.is_part():
-        box = source.box()
-        lines.append(marked("photo_part", size=f"{box.width} × {box.height}"))
-    return f'<p class="sr-fine">{" ".join(lines)}</p>'
+        lines.append(marked("photo_part"))
+    rest = f'<p class="sr-fine">{" ".join(lines)}</p>' if lines else ""
+    return f'<p class="sr-fine sr-photo-name"><b title="{name}">{name}</b><span>: {size}.</span></p>{rest}'

@@ -548,7 +548,16 @@ def test_text_can_be_read_in_light_and_dark(url: str, open_page: OpenPage, dark:
     view = _show(page, "Three")
     luminous = "node => parseInt(getComputedStyle(node).color.match(/\\d+/)[0]) > 128"
     assert view.locator(".srv-name").first.evaluate(luminous) is dark
-    for part in (".srv-hint", ".srv-level", ".srv-name", ".srv-tag", ".srv-pane:nth-child(3) .srv-note"):
+    view.get_by_title("Help").click()
+    for part in (
+        ".srv-hint",
+        ".srv-help p",
+        ".srv-help dd",
+        ".srv-level",
+        ".srv-name",
+        ".srv-tag",
+        ".srv-pane:nth-child(3) .srv-note",
+    ):
         assert view.locator(part).first.evaluate(_CONTRAST) >= 4.5, part
     assert view.get_by_role("button", name="Fit", exact=True).evaluate(_CONTRAST) >= 4.5
 

@@ -34,7 +34,7 @@ def test_a_whole_photo_is_shown_around_the_part(url: str, open_page: OpenPage, t
     upload(page, file)
     choose_only(page, "Good", "Quick")
     page.locator("#region").get_by_text("128 px").click()
-    expect(page.locator("#estimate")).to_contain_text("for the whole photo by Quick", timeout=PATIENCE)
+    expect(page.locator("#estimate")).to_contain_text("for the whole photo (Quick)", timeout=PATIENCE)
     compare(page)
     finished(page)
     viewer = page.locator("#viewer")

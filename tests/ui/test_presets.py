@@ -169,7 +169,7 @@ def test_a_preset_is_applied_and_taken_back(handlers: Handlers, components: Comp
     test, methods, more = selected(chosen, components)
     assert (test, methods, more) == (True, ["gan"], ["walker"])
     picked = chosen[photo_parts.source]
-    assert picked.region_side is None and "part of" not in chosen[photo_parts.about]
+    assert picked.region_side is None and "framed part" not in chosen[photo_parts.about]
     restored = handlers.choose_preset(picked, presets.OWN, test, methods, more, chosen[before])
     assert selected(restored, components) == (False, ["bicubic"], [])
     assert restored[photo_parts.source] == source and restored[before] is None

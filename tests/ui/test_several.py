@@ -31,7 +31,7 @@ from sr_demo.ui.store import Store
 from tests.conftest import image_of, noise
 
 REQUEST: Any = SimpleNamespace(session_hash="visitor")
-AS_THE_PHOTO = ("same", 95, False)
+AS_THE_PHOTO = ("same", 95, False, "4x", "")
 NASTY = "<img src=x onerror=alert(1)>.png"
 
 
@@ -102,7 +102,7 @@ def test_results_are_written_like_each_photo_or_in_the_chosen_format(
         (("same", 95, False), {"a_bicubic.png", "b_bicubic.jpg"}, False),
         (("webp", 60, True), {"a_bicubic.webp", "b_bicubic.webp"}, True),
     ):
-        updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], *settings, REQUEST))
+        updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], *settings, "4x", "", REQUEST))
         with zipped(updates, parts) as archive:
             assert set(archive.namelist()) == {*names, "photos.json"}
             (of_jpeg,) = (name for name in names if name.startswith("b"))
@@ -112,8 +112,15 @@ def test_results_are_written_like_each_photo_or_in_the_chosen_format(
                 )
                 found = result.getexif()
                 assert found[0x010F] == "Maker" and bool(found.get_ifd(0x8825)) is keeps
+    wide = ("png", 95, False, "other", "100 wide", REQUEST)
+    with zipped(list(SeveralHandlers(context, parts).run(files[:1], ["bicubic"], *wide)), parts) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".png"))
+        with Pillow.open(io.BytesIO(archive.read(name))) as result:
+            assert result.width == 100
+    updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], "png", 95, False, "other", "large", REQUEST))
+    assert "is no size" in last(updates, parts.line)
     monkeypatch.setattr(saving, "_MOST_WHOLE", 1000)
-    updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], "avif", 60, False, REQUEST))
+    updates = list(SeveralHandlers(context, parts).run(files, ["bicubic"], "avif", 60, False, "4x", "", REQUEST))
     assert "0 of 2 photos are enlarged" in last(updates, parts.line)
     assert "AVIF is written here for up to" in last(updates, parts.photos)
 

@@ -167,13 +167,12 @@ def test_stop_stays_where_it_stops_something_else_too(
 def test_what_both_take_is_said_before(context: Context, components: CompareComponents, part: Source) -> None:
     handlers = Handlers(context, components)
     said = handlers.estimate(part, presets.OWN, False, KEYS, [])
-    assert "for the part, then about" in said[components.run.estimate]
-    assert "for the whole photo by Net" in said[components.run.estimate]
+    assert "for the whole photo (Net)" in said[components.run.estimate]
     button = said[components.run.whole]
     assert button.visible and button.value.startswith(text("whole_photo")) and button.value.endswith(" s")
-    assert "busy" not in said[components.run.estimate]
+    assert "estimate_busy" not in said[components.run.estimate]
     context.runner.estimates.note_contention(0.9)
-    assert "is busy just now" in handlers.estimate(part, presets.OWN, False, KEYS, [])[components.run.estimate]
+    assert "estimate_busy" in handlers.estimate(part, presets.OWN, False, KEYS, [])[components.run.estimate]
     whole = handlers.choose_whole(part)
     assert not whole[components.photo.source].is_part() and not whole[components.run.whole].visible
     said = handlers.estimate(whole[components.photo.source], presets.OWN, False, KEYS, [])

@@ -283,8 +283,9 @@ class Handlers:
         if not keys:
             said = fine_print("Tick at least one method.")
         elif source and not size.problem:
-            busy = f". {marked('estimate_busy')}" if self._context.runner.estimates.is_busy else ""
-            said = f'<p class="sr-fine">{self._times(source, preset, test, keys, size, own)}{busy}</p>'
+            said = f'<p class="sr-fine sr-times">{self._times(source, preset, test, keys, size, own)}</p>'
+            if self._context.runner.estimates.is_busy:
+                said += f'<p class="sr-fine">{marked("estimate_busy")}</p>'
         first, more_labels = (
             labels(self._context, jobs, lr_size, opacity=opacity, size=size.size)
             for jobs in (first_jobs, self._more_jobs)

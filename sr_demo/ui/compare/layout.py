@@ -44,6 +44,16 @@ _BACK_TO_VIEWER = """() => {
   return [];
 }"""
 """Script that scrolls to the results of a comparison shown again, if their upper part is out of sight."""
+_OPEN_MORE = """
+element.querySelector("button").addEventListener("click", () => {
+  const box = document.querySelector("#more-box:not(.hidden)") ?? document.getElementById("own-model");
+  const head = box.querySelector("button.label-wrap");
+  if (!head.classList.contains("open")) head.click();
+  head.focus({ preventScroll: true });
+  setTimeout(() => box.scrollIntoView({ behavior: "smooth", block: "start" }), 100); // once it has room
+});
+"""
+"""Script that opens the box of further methods and scrolls to it; without any, that of the visitor's own model."""
 _OWN_RULE = f'<p class="sr-fine">{marked("own_model_rule")}</p>'
 _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
 _SHARE_LINK = with_texts((Path(__file__).parent / "share_link.js").read_text(encoding="utf-8"))
@@ -71,59 +81,71 @@ def lay_out(context: Context) -> CompareComponents:
     """Lay out the tab, in the current Gradio context."""
     with gr.Row(elem_classes="sr-panes"):
         with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
-            photo = _photo()
-            choice, run = _choice(context)
+            choice, run, photo = _controls(context)
         with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
             view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images("compare"), savable=True)
+            downloads, link, unlink, note = _downloads()
             suited = gr.HTML(elem_id="advice", elem_classes="sr-may-be-empty", js_on_load=advice.ON_LOAD)
             keep = gr.Checkbox(False, label=text("keep_faces"), visible=False, elem_id="keep-faces", container=False)
             save = save_menu.lay_out()
             history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)
-    return CompareComponents(photo, choice, run, _results(progress, view, suited, keep, history), save)
+        with gr.Column(elem_classes="sr-below"):
+            table = gr.HTML(elem_id="table", elem_classes="sr-may-be-empty", js_on_load=_SORT)
+            chart = gr.HTML(elem_id="chart", elem_classes="sr-may-be-empty")
+            families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
+    results = ResultComponents(
+        progress, view, suited, keep, table, chart, families, history, downloads, link, unlink, note
+    )
+    return CompareComponents(photo, choice, run, results, save)
 
 
 def _photo() -> PhotoComponents:
     image = image_input(
-        label=text("your_photo"), sources=["upload", "clipboard", "webcam"], height=130, elem_id="photo", buttons=[],
+        label=text("your_photo"), sources=["upload", "clipboard", "webcam"], height=120, elem_id="photo", buttons=[],
     )  # fmt: skip
     thumbnails = examples(show=scroll_to("viewer"))
     about = gr.HTML(elem_id="about-photo", elem_classes="sr-may-be-empty")
     region = gr.Radio(
         region_choices(None), value=WHOLE, label=text("region_label"), visible=False, elem_id="region",
-        elem_classes="sr-chips", container=False,
+        elem_classes="sr-chips sr-inline",
     )  # fmt: skip
     return PhotoComponents(image, thumbnails, about, region, gr.State(None))
 
 
-def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
+def _controls(context: Context) -> tuple[ChoiceComponents, RunComponents, PhotoComponents]:
+    """Lay out what is in sight at once, with a list of methods that scrolls; then what few visitors change."""
     default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
-    test = gr.Checkbox(
-        False, label=text("test_label"), elem_id="test", container=False,
-    )  # fmt: skip
-    with gr.Group(visible=False) as degradation_box:
-        degradation = gr.Radio(
-            [(text("degradation_bicubic"), "bicubic"), (text("degradation_realistic"), "realistic")],
-            value="bicubic", label=text("degradation_label"), elem_id="degradation", elem_classes="sr-chips",
-        )  # fmt: skip
-        with gr.Accordion(text("degradation_strength"), open=False):
-            realistic = controls.make("degradation", Realistic)
     ticked = method_choices.ticked(default_jobs, context.runner.estimates)
-    methods = gr.CheckboxGroup(
-        labels(context, default_jobs, (256, 256)),
-        value=ticked,
-        label=text("methods"), elem_id="methods", elem_classes="sr-methods", container=False,
-    )  # fmt: skip
-    quicker = method_choices.quicker_note(context.approaches, context.runner.estimates)
-    gr.HTML(fine_print(quicker), elem_id="quicker-note", elem_classes="sr-may-be-empty")
-    run = _run()
     questions = presets.choices(method_choices.leading(context.approaches, context.runner.estimates))
-    with gr.Column(elem_classes="sr-later"):
+    with gr.Column(elem_classes="sr-first"):
+        photo = _photo()
+        test = gr.Checkbox(
+            False, label=text("test_label"), elem_id="test", container=False,
+        )  # fmt: skip
+        with gr.Group(visible=False) as degradation_box:
+            degradation = gr.Radio(
+                [(text("degradation_bicubic"), "bicubic"), (text("degradation_realistic"), "realistic")],
+                value="bicubic", label=text("degradation_label"), elem_id="degradation",
+                elem_classes="sr-chips sr-inline",
+            )  # fmt: skip
+            with gr.Accordion(text("degradation_strength"), open=False, elem_id="degradation-strength"):
+                realistic = controls.make("degradation", Realistic)
         preset = gr.Radio(
             questions, value=presets.OWN, label=text("preset_label"), visible=len(questions) > 1, elem_id="preset",
-            elem_classes="sr-chips", container=False,
+            elem_classes="sr-chips sr-inline",
         )  # fmt: skip
         preset_note = gr.HTML(elem_id="preset-note", elem_classes="sr-may-be-empty")
+        with gr.Column(elem_classes="sr-list"):
+            methods = gr.CheckboxGroup(
+                labels(context, default_jobs, (256, 256)),
+                value=ticked,
+                label=text("methods"), elem_id="methods", elem_classes="sr-methods", container=False,
+            )  # fmt: skip
+        quicker = method_choices.quicker_note(context.approaches, context.runner.estimates)
+        gr.HTML(fine_print(quicker), elem_id="quicker-note", elem_classes="sr-may-be-empty")
+        run = _run(len(more_jobs))
+    with gr.Column(elem_classes="sr-later"):
         more, agreed = _more_methods(context, more_jobs)
         own = _own_model(context)
         results = _brought()
@@ -138,12 +160,12 @@ def _choice(context: Context) -> tuple[ChoiceComponents, RunComponents]:
         before_preset=gr.State(None), methods=methods, more=more, proposed=gr.State(ticked), options=options,
         caption=caption, own=own, brought=results,
     )  # fmt: skip
-    return choice, run
+    return choice, run, photo
 
 
 def _more_methods(context: Context, jobs: list[Job]) -> tuple[gr.CheckboxGroup, controls.Bound]:
     """Lay out the methods that are not ticked at first, and the agreement to large downloads."""
-    with gr.Accordion(text("more_methods_box"), open=False, visible=bool(jobs)):
+    with gr.Accordion(text("more_methods_box"), open=False, visible=bool(jobs), elem_id="more-box"):
         more = gr.CheckboxGroup(
             labels(context, jobs, (256, 256)), value=[], show_label=False, elem_id="more-methods",
             elem_classes="sr-methods", label=text("more_methods"),
@@ -184,8 +206,11 @@ def _absent_methods(context: Context) -> None:
         )  # fmt: skip
 
 
-def _run() -> RunComponents:
+def _run(further: int) -> RunComponents:
+    """Lay out size, start and stop, below a link to the `further` methods that are not in the list."""
+    link = marked("more_link", count=further) if further else marked("own_model")
     with gr.Column(elem_classes="sr-run"):
+        gr.HTML(f'<button type="button" class="sr-more">{link}</button>', js_on_load=_OPEN_MORE, elem_id="more-link")
         size, other_size = sizes.lay_out()
         with gr.Row(elem_classes="sr-actions"):
             start = gr.Button(
@@ -197,11 +222,8 @@ def _run() -> RunComponents:
     return RunComponents(size, other_size, start, stop, estimate, whole)
 
 
-def _results(
-    progress: gr.HTML, view: gr.HTML, suited: gr.HTML, keep: gr.Checkbox, history: gr.HTML
-) -> ResultComponents:
-    table = gr.HTML(elem_id="table", elem_classes="sr-may-be-empty", js_on_load=_SORT)
-    chart = gr.HTML(elem_id="chart", elem_classes="sr-may-be-empty")
+def _downloads() -> tuple[dict[str, gr.DownloadButton], gr.Button, gr.Button, gr.HTML]:
+    """Lay out the downloads of a comparison by kind, the buttons that make and delete a link to it, and their note."""
     titles = {"zip": text("download_all"), "html": text("share_file"), "json": text("report_json")}
     with gr.Row(elem_classes="sr-downloads"):
         downloads = {
@@ -211,10 +233,7 @@ def _results(
         link = gr.Button(text("share_link"), visible=False, elem_id="share-link", size="sm")
         unlink = gr.Button(text("share_unlink"), visible=False, elem_id="share-unlink", size="sm")
     note = gr.HTML(elem_id="share-link-note", elem_classes="sr-may-be-empty", js_on_load=_SHARE_LINK)
-    families = gr.HTML(elem_id="families", elem_classes="sr-may-be-empty")
-    return ResultComponents(
-        progress, view, suited, keep, table, chart, families, history, downloads, link, unlink, note
-    )
+    return downloads, link, unlink, note
 
 
 def precision_choice() -> controls.Bound:

@@ -34,19 +34,23 @@ class Chosen:
         return SCALE if self.size is None or self.size.factor is None else self.size.factor
 
 
-def lay_out() -> tuple[gr.Radio, gr.Textbox]:
-    """Lay out the chips and the field beside them, in the current Gradio context, and return them.
+def lay_out(prefix: str = "") -> tuple[gr.Radio, gr.Textbox]:
+    """Lay out the chips and the field below them, in the current Gradio context, and return them.
 
     The style sheet shows the field only if its chip is selected.
+
+    Args:
+        prefix: Begins the ids of both elements, so that each tab can have its own.
     """
-    chips = gr.Radio(
-        [(text("size_other") if chip == OTHER else chip, chip) for chip in CHIPS], value=DEFAULT,
-        label=text("size_label"), elem_id="size", elem_classes="sr-chips", container=False,
-    )  # fmt: skip
-    field = gr.Textbox(
-        "", label=text("size_field"), placeholder=text("size_examples"), max_lines=1, max_length=60,
-        elem_id="other-size", container=False,
-    )  # fmt: skip
+    with gr.Column(elem_classes="sr-size"):
+        chips = gr.Radio(
+            [(text("size_other") if chip == OTHER else chip, chip) for chip in CHIPS], value=DEFAULT,
+            label=text("size_label"), elem_id=f"{prefix}size", elem_classes="sr-chips sr-inline",
+        )  # fmt: skip
+        field = gr.Textbox(
+            "", label=text("size_field"), placeholder=text("size_examples"), max_lines=1, max_length=60,
+            elem_id=f"{prefix}other-size", elem_classes="sr-other-size", container=False,
+        )  # fmt: skip
     return chips, field
 
 

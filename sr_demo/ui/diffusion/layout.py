@@ -30,37 +30,38 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     by_name = {control.name: control for control in controls(DiffusionOptions)}
     gr.HTML(_INTRO)
-    with gr.Row(elem_classes="sr-top"):
-        with gr.Column(scale=4, min_width=300):
-            image = image_input(
-                label=text("your_picture"), sources=["upload", "clipboard"], height=240, elem_id="diffusion-picture",
-                buttons=[],
-            )  # fmt: skip
-            thumbnails = examples("diffusion-examples", show=scroll_to("diffusion-result"))
-            count = gr.Slider(
-                2,
-                8,
-                value=4,
-                step=1,
-                label=text("diffusion_count"),
-                info=text("diffusion_count_help"),
-            )
-            with gr.Row(elem_classes="sr-actions"):
-                quick = gr.Button(text("diffusion_quick"), size="sm", elem_id="diffusion-quick", min_width=60)
-                fine = gr.Button(text("diffusion_fine"), size="sm", elem_id="diffusion-fine", min_width=60)
-            values = [component(by_name[name]) for name in OPTIONS[:2]]
-            with gr.Accordion(text("more_options"), open=False):
-                values += [component(by_name[name]) for name in OPTIONS[2:]]
+    with gr.Row(elem_classes="sr-panes sr-introduced"):
+        with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
+            with gr.Column(elem_classes="sr-scrolls"):
+                image = image_input(
+                    label=text("your_picture"), sources=["upload", "clipboard"], height=130, elem_id="diffusion-picture",
+                    buttons=[],
+                )  # fmt: skip
+                thumbnails = examples("diffusion-examples", show=scroll_to("diffusion-result"))
+                count = gr.Slider(
+                    2,
+                    8,
+                    value=4,
+                    step=1,
+                    label=text("diffusion_count"),
+                    info=text("diffusion_count_help"),
+                )
+                with gr.Row(elem_classes="sr-actions"):
+                    quick = gr.Button(text("diffusion_quick"), size="sm", elem_id="diffusion-quick", min_width=60)
+                    fine = gr.Button(text("diffusion_fine"), size="sm", elem_id="diffusion-fine", min_width=60)
+                values = [component(by_name[name]) for name in OPTIONS[:2]]
+                with gr.Accordion(text("more_options"), open=False):
+                    values += [component(by_name[name]) for name in OPTIONS[2:]]
             with gr.Row(elem_classes="sr-actions"):
                 start = gr.Button(
                     text("diffusion_start"), variant="primary", elem_id="diffusion-start", scale=2, interactive=False
                 )
                 stop = stop_button("diffusion-stop", scale=1)
-        with gr.Column(scale=6, min_width=300):
+        with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             status = gr.HTML(elem_id="diffusion-status", elem_classes="sr-may-be-empty")
             drawn = welcome.images("diffusion")
             empty = "The guesses appear here, one after the other."
-            result = viewer(empty, elem_id="diffusion-result", example=drawn, pair=(1, 2), first=False)
+            result = viewer(empty, elem_id="diffusion-result", example=drawn, pair=(2, -1), first=False)
             note = f'<p class="sr-fine">{marked("diffusion_example")}</p>' if drawn else ""
             explained = gr.HTML(note, elem_id="diffusion-explained", elem_classes="sr-may-be-empty")
     handlers = DiffusionHandlers(context, approach, DiffusionParts(result, explained, status, stop))

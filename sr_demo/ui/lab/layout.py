@@ -35,18 +35,19 @@ def lab_tab(context: Context, plan: Plan = PLAN, tab: gr.Tab | None = None) -> N
     """
     methods = choices(context.approaches)
     gr.HTML(_INTRO)
-    with gr.Row(elem_classes="sr-top"):
-        with gr.Column(scale=3, min_width=280):
-            chosen = gr.CheckboxGroup(
-                methods, value=[key for _, key in methods if key in _TICKED] or [key for _, key in methods[:3]],
-                label=text("lab_methods"), elem_id="lab-methods", elem_classes="sr-words",
-            )  # fmt: skip
-            with gr.Group(elem_id="lab-budget"):
-                budget = [component(control) for control in controls(Budget)]
-            with gr.Row():
+    with gr.Row(elem_classes="sr-panes sr-introduced"):
+        with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
+            with gr.Column(elem_classes="sr-scrolls"):
+                chosen = gr.CheckboxGroup(
+                    methods, value=[key for _, key in methods if key in _TICKED] or [key for _, key in methods[:3]],
+                    label=text("lab_methods"), elem_id="lab-methods", elem_classes="sr-words sr-chips",
+                )  # fmt: skip
+                with gr.Group(elem_id="lab-budget"):
+                    budget = [component(control) for control in controls(Budget)]
+            with gr.Row(elem_classes="sr-actions"):
                 measure = gr.Button(text("lab_measure"), variant="primary", elem_id="lab-measure")
                 stop = stop_button("lab-stop")
-        with gr.Column(scale=7, min_width=300):
+        with gr.Column(scale=1, min_width=320, elem_classes="sr-shown"):
             line = gr.HTML(
                 f"<p>{marked('lab_patience')}</p>",
                 elem_id="lab-line",

@@ -29,7 +29,6 @@
     follow();
   }
   document.documentElement.lang = language;
-  document.documentElement.style.setProperty("--sr-size-label", JSON.stringify(say("size_label")));
   if (language !== "en" || tabs.size) { // else all is in English already
     const again = translateDocument(renameTabs);
     /** Words that no first screen needs come after it. Without them, what they would translate stays in English. */

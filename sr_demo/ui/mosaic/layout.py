@@ -31,7 +31,8 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
         tab: When this tab is opened, the list of databases is updated, and an example is rebuilt the first time.
     """
     by_name = {control.name: control for control in controls(MosaicOptions)}
-    with gr.Row(elem_classes="sr-panes sr-mosaic"):
+    gr.HTML(_INTRO)
+    with gr.Row(elem_classes="sr-panes sr-introduced sr-mosaic"):
         with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
             image = image_input(
                 label=text("your_picture"),
@@ -43,8 +44,8 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
             thumbnails = examples("mosaic-examples")
             mode = gr.Radio(
                 [(text("mosaic_tiles"), TILES), (text("mosaic_refined"), REFINED)],
-                value=TILES, label=text("mosaic_mode"), elem_id="mosaic-mode", elem_classes="sr-chips",
-                container=False,
+                value=TILES, label=text("mosaic_mode"), elem_id="mosaic-mode",
+                elem_classes="sr-chips sr-inline",
             )  # fmt: skip
             with gr.Column(elem_classes="sr-later"):
                 values = [component(by_name[name]) for name in OPTIONS[:4]]
@@ -70,7 +71,6 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
             matches = gr.HTML(elem_id="mosaic-inside", elem_classes="sr-may-be-empty")
     with gr.Accordion(text("mosaic_map"), open=False):
         distance_map = gr.Image(format="png", interactive=False, show_label=False, elem_id="mosaic-map", buttons=[])
-    gr.HTML(_INTRO)
     rendering, own = gr.State(None), gr.State(VisitorDatabases())
     parts = MosaicParts(rendering, own, result, distance_map, summary, matches, database, build_status, stop)
     handlers = MosaicHandlers(context, parts)

@@ -11,19 +11,18 @@ from pathlib import Path
 import gradio as gr
 
 from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.imaging.output_size import OutputSize
 from sr_demo.inference.jobs import Job
 from sr_demo.system.file_sizes import file_size
 from sr_demo.ui import output_choice
+from sr_demo.ui.compare import sizes
 from sr_demo.ui.html import problem, progress_line
 from sr_demo.ui.languages import word
-from sr_demo.ui.method_choices import Context, offered, seconds
+from sr_demo.ui.method_choices import Context, offered, typical_seconds
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.several.queue import Photo, Queue, check_counts
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import file_url
-
-_TYPICAL = (256, 256)
-"""(height, width) assumed in the time estimate of photos that are not decoded yet."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +45,9 @@ class SeveralHandlers:
         self._jobs = {job.key: job for job in (*first, *more)}
 
     def run(
-        self, files: list[str] | None, methods: list[str], form: str, quality: float, private: bool, request: gr.Request
-    ) -> Iterator[Updates]:
+        self, files: list[str] | None, methods: list[str], form: str, quality: float, private: bool, chip: str, other: str,
+        request: gr.Request,
+    ) -> Iterator[Updates]:  # fmt: skip
         """Upscale the uploaded photos, and yield the progress and the results.
 
         Args:
@@ -56,19 +56,21 @@ class SeveralHandlers:
             form: Format of the results; see `output_choice.chosen`, also for `quality` and `private`.
             quality: Quality of the format.
             private: Whether GPS position and serial numbers are kept.
+            chip: The selected chip for the size of results.
+            other: Text of the field for another size.
             request: Identifies the browser session.
         """
         session, parts = f"several {session_of(request)}", self._parts
         stop = self._context.stops.begin(session)
         ended: Updates = {parts.start: gr.Button(interactive=True), parts.stop: gr.Button(interactive=False)}
         try:
-            photos, jobs = self._wanted(files, methods)
+            photos, jobs = self._wanted(files, methods, sizes.requested(chip, other, None, test=False))
             output = output_choice.chosen(form, quality, private=private)
             running: Updates = {parts.start: gr.Button(interactive=False), parts.stop: gr.Button(interactive=True)}
             yield {**running, parts.zip: gr.DownloadButton(visible=False), parts.line: progress_line("Starting.")}
             with self._context.store.lent() as folder, self._context.callers.admitted(stop) as caller:
                 queue = Queue(photos, jobs, self._context.limits, folder, output)
-                expected = partial(seconds, self._context, size=_TYPICAL)
+                expected = partial(typical_seconds, self._context)
                 for _ in queue.run(self._context.runner, caller, expected):
                     shown = {parts.photos: _table(photos)} if queue.changed else {}
                     queue.changed = False
@@ -86,10 +88,11 @@ class SeveralHandlers:
         self._context.stops.stop(f"several {session_of(request)}")
         return {self._parts.line: progress_line("Stopping after the current tile. Finished results stay.")}
 
-    def _wanted(self, files: list[str] | None, methods: list[str]) -> tuple[list[Photo], list[Job]]:
+    def _wanted(self, files: list[str] | None, methods: list[str], size: OutputSize) -> tuple[list[Photo], list[Job]]:
         if not files:
             raise BadInput("There are no photos yet. Drop some into the box.")
-        jobs = [self._jobs[key] for key in methods if key in self._jobs]
+        sized = [self._jobs[key].sized(size) for key in methods if key in self._jobs]
+        jobs = list({job.key: job for job in sized}.values())  # two may be the same at this size
         check_counts(len(files), len(jobs))
         return [Photo(Path(file)) for file in files], jobs
 

@@ -11,6 +11,7 @@ from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job
 from sr_demo.ui import output_choice
 from sr_demo.ui.callers import HEAVY, LIGHT
+from sr_demo.ui.compare import sizes
 from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context, offered, quickest, ticked
 from sr_demo.ui.several.handlers import SeveralHandlers, SeveralParts
@@ -30,6 +31,7 @@ def several_tab(context: Context) -> None:
                 [(job.title, job.key) for job in jobs], value=_default(context, jobs), multiselect=True,
                 max_choices=MOST_METHODS, label=text("methods"), elem_id="several-methods",
             )  # fmt: skip
+            size, other_size = sizes.lay_out("several-")
             form = output_choice.formats("several-format", same=True)
             quality = output_choice.quality("several-quality")
             private = gr.Checkbox(False, label=text("several_private"), elem_id="several-private", container=False)
@@ -50,7 +52,7 @@ def several_tab(context: Context) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     outputs: list[Any] = [start, stop, line, photos, archive]
     form.input(output_choice.quality_of, form, quality, **quiet, **LIGHT)
-    start.click(handlers.run, [files, methods, form, quality, private], outputs, **quiet, **HEAVY)
+    start.click(handlers.run, [files, methods, form, quality, private, size, other_size], outputs, **quiet, **HEAVY)
     stop.click(handlers.stop, None, [line], **quiet, **LIGHT)
 
 

@@ -34,6 +34,21 @@ const bar = make("div", "srv-bar", { role: "group", "aria-label": say("viewer_ba
   make("div", "srv-group srv-joined srv-steps", {}, zoomOut, zoomIn), level,
   lensButton, differenceButton, make("div", "srv-group srv-joined srv-modes", {}, gridButton, twoButton), pairBar);
 
+/** @type {[string, string][]} Keys, and what they do. */
+const HELP_KEYS = [
+  ["+ −", say("viewer_key_zoom")], ["0", say("viewer_fit_title")], ["1 2 4", "1:1, 2×, 4×"], ["← ↑ → ↓", say("viewer_key_move")],
+  ["L", say("viewer_lens")],
+  .../** @type {[string, string][]} */ (props.savable ? [["M", say("viewer_mask")], ["I", say("viewer_map")], ["F", say("viewer_faces")]] : []),
+];
+const help = make("details", "srv-help", {},
+  make("summary", "srv-button", { "aria-label": say("viewer_help"), title: say("viewer_help") }, "?"),
+  make("div", "srv-help-box", {}, make("p", "", {}, say("viewer_hint_names")),
+    make("dl", "", {}, ...HELP_KEYS.flatMap(([key, what]) => [make("dt", "", {}, make("kbd", "", {}, key)), make("dd", "", {}, what)]))));
+help.addEventListener("focusout", ({ relatedTarget }) => { // a click elsewhere, or Escape
+  if (!(relatedTarget instanceof Node && help.contains(relatedTarget))) help.open = false;
+});
+lensButton.after(help);
+
 const chips = make("div", "srv-chips", { role: "group", "aria-label": say("viewer_chips") });
 const slider = makeSlider();
 const grid = make("div", "srv-grid");
@@ -123,7 +138,7 @@ function refreshHint() {
   const active = area.contains(focused());
   root.classList.toggle("srv-active", active);
   const touch = isTwo() ? HINTS.touchTwo : HINTS.touch;
-  const mouse = (active ? HINTS.active : HINTS.idle) + (isTwo() ? "" : HINTS.names);
+  const mouse = active ? HINTS.active : HINTS.idle; // one line each: what lies below must not move with the focus
   hint.style.visibility = ready().length ? "" : "hidden"; // of no use yet, but in its place
   write(hint, !state.images.length || state.masking ? "" : state.marked ? HINTS.one : state.narrow ? touch : mouse);
 }

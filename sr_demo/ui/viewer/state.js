@@ -33,7 +33,6 @@ const HINTS = {
   active: say("viewer_hint_active"),
   touch: say("viewer_hint_touch"),
   touchTwo: say("viewer_hint_touch_two"),
-  names: ` ${say("viewer_hint_names")}`,
   one: say("viewer_hint_one"),
 };
 
