@@ -167,7 +167,7 @@ def test_the_box_limits_detail_in_faces_for_methods_that_invent(
 
 def test_the_page_has_the_words_of_the_command_line() -> None:
     english = {key: text for key, text in texts("en").items() if key.startswith("advice_")}
-    own = {"advice_why", "advice_tick"}
+    own = {"advice_why", "advice_tick", "advice_example"}
     assert {key: text for key, text in english.items() if key not in own} == {
         f"advice_{key}": text for key, text in sentences.TEXTS.items()
     }

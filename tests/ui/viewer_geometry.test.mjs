@@ -127,7 +127,7 @@ test("the grid shows images as large as it can, in few rows", () => {
 });
 
 test("one stage over the whole width is not higher than most of the window", () => {
-  assert.deepEqual(geometry.layOut(3, 900, 1000, 0.5, true), { columns: 1, width: 900, height: 550 });
+  assert.deepEqual(geometry.layOut(3, 900, 1000, 0.5, true), { columns: 1, width: 900, height: 510 });
   assert.deepEqual(geometry.layOut(3, 900, 1000, 3, true), { columns: 1, width: 900, height: 300 });
   assert.equal(geometry.layOut(3, 1200, 900, 1, false).columns, 3);
 });

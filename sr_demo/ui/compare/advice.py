@@ -27,6 +27,8 @@ element.addEventListener("click", (event) => {
   if (event.target.closest("button[data-tick]")) trigger("select", {});
 });
 """
+EXAMPLE = f'<div class="sr-advice"><p>{marked("advice_example")}</p></div>'
+"""What stands in place of the recommendation before there is a photo."""
 _MOST_PHOTOS = 100
 _BASELINE = "bicubic"
 """Method that is ticked with the recommended ones, for comparison."""

@@ -86,7 +86,9 @@ def lay_out(context: Context) -> CompareComponents:
             progress = gr.HTML(elem_id="progress", elem_classes="sr-may-be-empty")
             view = viewer(elem_id="viewer", empty=EMPTY, example=welcome.images("compare"), savable=True)
             downloads, link, unlink, note = _downloads()
-            suited = gr.HTML(elem_id="advice", elem_classes="sr-may-be-empty", js_on_load=advice.ON_LOAD)
+            suited = gr.HTML(
+                advice.EXAMPLE, elem_id="advice", elem_classes="sr-may-be-empty", js_on_load=advice.ON_LOAD
+            )
             keep = gr.Checkbox(False, label=text("keep_faces"), visible=False, elem_id="keep-faces", container=False)
             save = save_menu.lay_out()
             history = gr.HTML(elem_id="history", elem_classes="sr-may-be-empty", js_on_load=ON_LOAD)

@@ -212,7 +212,7 @@ const geometry = (() => {
   function layOut(count, width, windowHeight, ratio, single) {
     const screen = clamp(windowHeight, 500, 1100);
     const grid = single
-      ? { columns: 1, width, height: Math.min(width / ratio, Math.max(screen * 0.55, 240)) }
+      ? { columns: 1, width, height: Math.min(width / ratio, Math.max(screen * 0.51, 240)) }
       : bestGrid(count, width, screen - 190, ratio);
     return { ...grid, height: Math.round(grid.height) };
   }
