@@ -83,6 +83,18 @@ def test_the_files_of_a_visit_stay_while_it_lasts_and_go_with_it(store: Store) -
     histories.forget("me", store)
 
 
+def test_the_files_of_a_run_that_the_page_was_closed_in_go_with_the_visit(store: Store) -> None:
+    histories, run = Histories(), run_in(store)
+    begun, others = store.new(), store.new()
+    for session, folder in (("me", run.folder), ("me", begun), ("me", begun), ("you", others)):
+        histories.begin(session, folder)
+    histories.add("me", run, store)
+    histories.forget("me", store)
+    assert not begun.exists() and not run.folder.exists() and others.exists()
+    histories.forget("you", store)
+    assert not others.exists(), "nothing was finished there"
+
+
 def test_where_room_is_short_the_files_of_visits_go_last_and_their_button_says_so(store: Store) -> None:
     histories, run = Histories(), run_in(store)
     filled(run.folder, 1, 500)

@@ -12,11 +12,12 @@ from sr_demo.ui.callers import HEAVY
 from sr_demo.ui.compare.adjustment import Wish, adjusted, is_outdated, unchanged, with_faces
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
-from sr_demo.ui.histories import Run
+from sr_demo.ui.histories import GONE, Run
 from sr_demo.ui.html import problem
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.viewer import viewer
 
 _SECONDS, _FACES_SECONDS = 3.0, 0.5
 """Expected durations of both events in seconds."""
@@ -50,7 +51,7 @@ class AdjustHandlers:
         session = session_of(request)
         run = self._run_of(event, session)
         if run is None:
-            return gr.skip()
+            return self._gone(event, session)
         try:
             wish = Wish.of(event)
             kind = f"adjust {run.id}"  # each comparison numbers its requests from the start
@@ -81,7 +82,7 @@ class AdjustHandlers:
         session = session_of(request)
         run = self._run_of(event, session)
         if run is None:
-            return gr.skip()
+            return self._gone(event, session)
         try:
             with self._context.callers.admitted() as caller, caller.turn(_FACES_SECONDS):
                 found = with_faces(run)
@@ -89,14 +90,20 @@ class AdjustHandlers:
         except Cancelled:
             return gr.skip()
         except SRError as exc:
-            return {self._results.progress: problem(str(exc))}
+            return self._refused(str(exc), run, event)
         except Exception as exc:
-            return {self._results.progress: problem(unexpected(exc, "looking for faces"))}
+            return self._refused(unexpected(exc, "looking for faces"), run, event)
 
     def _run_of(self, event: gr.EventData, session: str) -> Run | None:
-        """Return the comparison that an event belongs to; None if another one is shown by now."""
+        """Return the comparison that an event belongs to; None if another one is shown by now, or if it is gone."""
         run = self._context.histories.shown(session)
-        return run if run is not None and f"/{run.id}/" in str(getattr(event, "url", "")) else None
+        return run if run is not None and _is_of(event, run) else None
+
+    def _gone(self, event: gr.EventData, session: str) -> Updates:
+        """Show that the comparison of an event was deleted, unless the page shows another one by now."""
+        if any(_is_of(event, run) for run in self._context.histories.runs(session)):
+            return gr.skip()
+        return {self._results.progress: problem(GONE), self._results.viewer: viewer.GONE}
 
     def _is_shown(self, run: Run, session: str) -> bool:
         """Return whether the page still shows `run`: another one may have been brought back while this one was worked on."""
@@ -108,4 +115,9 @@ class AdjustHandlers:
         try:
             return {results.progress: problem(message), results.viewer: unchanged(run, number)}
         except SRError:  # the comparison was deleted
-            return {results.progress: problem(message)}
+            return {results.progress: problem(message), results.viewer: viewer.GONE}
+
+
+def _is_of(event: gr.EventData, run: Run) -> bool:
+    """Return whether an event belongs to a comparison: the viewer sends the address of an image."""
+    return f"/{run.id}/" in str(getattr(event, "url", ""))

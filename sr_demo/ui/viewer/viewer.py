@@ -108,7 +108,7 @@ def file_url(path: str | Path) -> str:
 
 
 GONE: dict[str, Any] = {"gone": True}
-"""Value by which the viewer learns that the files of what it shows were deleted: it keeps the images, and waits for nothing."""
+"""Value that reports that the files of what the viewer shows were deleted: it keeps the images, and waits for nothing."""
 
 
 def viewer_value(
