@@ -507,7 +507,7 @@ def test_a_phone_moves_the_slider_by_touch(url: str, open_page: OpenPage):
     expect(divider).not_to_have_attribute("aria-valuenow", "50")
 
 
-def test_a_swipe_that_becomes_a_pinch_leaves_the_picture_in_its_place(url: str, open_page: OpenPage):
+def test_a_swipe_that_becomes_a_pinch_leaves_the_image_in_its_place(url: str, open_page: OpenPage):
     page = open_page(url, width=390, height=844, phone=True)
     view = _show(page, "Three")
     stage = view.locator("figure.srv-pane:visible .srv-stage")
@@ -524,7 +524,7 @@ def test_a_swipe_that_becomes_a_pinch_leaves_the_picture_in_its_place(url: str, 
     assert stage.evaluate("node => node.style.translate") == ""
 
 
-def test_fingers_on_two_pictures_zoom_as_on_one(url: str, open_page: OpenPage):
+def test_fingers_on_two_images_zoom_as_on_one(url: str, open_page: OpenPage):
     page = open_page(url, width=1024, height=768, phone=True)
     view = _show(page, "Three")
     first, second = (_middle(view.locator(".srv-stage").nth(index)) for index in range(2))
@@ -548,7 +548,7 @@ def test_pixels_are_those_of_the_screen_and_sharp_where_one_takes_several(url: s
         expect(_images_in_grid(view).first).to_have_css("image-rendering", drawn)
 
 
-def test_a_higher_window_gives_higher_pictures(url: str, open_page: OpenPage):
+def test_a_higher_window_gives_higher_images(url: str, open_page: OpenPage):
     page = open_page(url, height=500)
     view = _show(page, "Three")
     _press(view, "Compare two")
@@ -558,7 +558,7 @@ def test_a_higher_window_gives_higher_pictures(url: str, open_page: OpenPage):
     expect(stage).to_have_css("height", "558px")
 
 
-def test_a_picture_whose_stage_was_removed_under_the_pointer_does_not_follow_it(url: str, open_page: OpenPage):
+def test_an_image_whose_stage_was_removed_under_the_pointer_does_not_follow_it(url: str, open_page: OpenPage):
     page = open_page(url)
     view = _show(page, "Three")
     _press(view, "4×")

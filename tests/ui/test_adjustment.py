@@ -161,6 +161,26 @@ def test_an_adjustment_leaves_a_comparison_that_was_brought_back_meanwhile(
 
 
 @pytest.mark.usefixtures("gradio_loops")
+def test_the_menu_that_saves_a_result_closes_where_that_result_has_changed(store: Store) -> None:
+    context = Context([fakes.good()], Runner(), store, Stops(), Limits())
+    with gr.Blocks():
+        parts = lay_out(context)
+    run = finished(store)
+    context.histories.add("me", run, store)
+    asked: Any = SimpleNamespace(session_hash="me")
+    handlers = AdjustHandlers(context, parts)
+
+    def closes(name: str | None) -> bool:
+        update = handlers.close_outdated(name and str(run.folder / name), asked)
+        return getattr(update, "visible", None) is False
+
+    adjusted(Runner(), run, Wish(1, mapped=True), SILENT)
+    assert [closes(name) for name in ("bicubic.png", "grainy.png", None)] == [False, False, False]
+    adjusted(Runner(), run, Wish(0.6), SILENT)
+    assert [closes(name) for name in ("bicubic.png", "grainy.png", "grainy_detail-60.png")] == [False, True, False]
+
+
+@pytest.mark.usefixtures("gradio_loops")
 def test_a_request_about_deleted_results_is_answered(store: Store) -> None:
     context = Context([fakes.good()], Runner(), store, Stops(), Limits())
     with gr.Blocks():

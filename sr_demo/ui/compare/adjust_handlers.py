@@ -8,7 +8,7 @@ import gradio as gr
 
 from sr_demo.errors import Cancelled, SRError, unexpected
 from sr_demo.reports.bundle import PAGE
-from sr_demo.ui.callers import HEAVY
+from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare.adjustment import Wish, adjusted, is_outdated, unchanged, with_faces
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
@@ -18,6 +18,7 @@ from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer import viewer
+from sr_demo.ui.viewer.viewer import file_url
 
 _SECONDS, _FACES_SECONDS = 3.0, 0.5
 """Expected durations of both events in seconds."""
@@ -28,12 +29,14 @@ def connect(context: Context, components: CompareComponents) -> None:
     results, handlers = components.results, AdjustHandlers(context, components)
     written: list[Any] = [
         results.progress, results.viewer, results.table, results.chart, *results.downloads.values(), results.link,
-        results.unlink, results.link_note, components.save.box,
+        results.unlink, results.link_note,
     ]  # fmt: skip
-    results.viewer.input(
+    adjusted = results.viewer.input(
         handlers.adjust, None, written, **HEAVY, show_progress="hidden",
         trigger_mode="multiple", api_visibility="private",
     )  # fmt: skip
+    saves, menu = components.save.result, components.save.box
+    adjusted.then(handlers.close_outdated, saves, menu, **LIGHT, show_progress="hidden", api_visibility="private")
     found: list[Any] = [results.progress, results.viewer]
     results.viewer.apply(handlers.find_faces, None, found, **HEAVY, show_progress="hidden", api_visibility="private")
 
@@ -42,7 +45,7 @@ class AdjustHandlers:
     """Handlers of the viewer's events. They hold no state of their own."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
-        self._context, self._results, self._save = context, components.results, components.save
+        self._context, self._results = context, components.results
         self._history = HistoryHandlers(context, components)
 
     def adjust(self, event: gr.EventData, request: gr.Request) -> Updates:
@@ -69,13 +72,24 @@ class AdjustHandlers:
         except Exception as exc:
             return self._refused(unexpected(exc, "adjusting a comparison"), run, event)
         return {
-            self._save.box: gr.Column(visible=False),
             results.progress: "",
             results.viewer: shown["viewer"],
             results.table: shown["table"],
             results.chart: shown["chart"],
             **self._history.downloads(session, shown["files"]),
         }
+
+    def close_outdated(self, saves: str | None, request: gr.Request) -> Any:
+        """Close the menu that saves the file `saves` if the viewer shows that result otherwise by now."""
+        run = self._context.histories.shown(session_of(request))
+        if saves is None or run is None:
+            return gr.skip()
+        try:
+            images = run.read()["viewer"]["images"]
+        except SRError:  # the comparison was deleted
+            return gr.skip()
+        shown = {url for one in images for url in (one["download_url"] or one["url"], one["difference_url"])}
+        return gr.skip() if file_url(saves) in shown else gr.Column(visible=False)
 
     def find_faces(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Show where faces are in the photo: in what the viewer shows now, and nowhere else."""
