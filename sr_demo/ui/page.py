@@ -37,7 +37,7 @@ from sr_demo.ui.training.layout import training_tab
 from sr_demo.ui.visits import Visits
 
 _STYLE = Path(__file__).parent / "style.css"
-_SCRIPTS = ("any_file.js", "box_names.js", "heartbeat.js", "quiet_console.js")
+_SCRIPTS = ("any_file.js", "box_names.js", "focus.js", "heartbeat.js", "quiet_console.js")
 """Scripts that run for the whole page."""
 _LANGUAGES = {
     "en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "pt": "Português", "zh-CN": "中文", "ja": "日本語",
@@ -185,6 +185,7 @@ def theme() -> gr.themes.Base:
         link_text_color_visited="*secondary_800",
         link_text_color_visited_dark="*secondary_400",
         body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
         input_placeholder_color="*neutral_500",
         input_placeholder_color_dark="*neutral_400",
     )

@@ -157,7 +157,7 @@ class SaveHandlers:
     def prepare(
         self, result: str | None, form: str, bits: str, quality: float, private: bool, request: gr.Request | None = None
     ) -> Updates:
-        """Encode the file, and show its size and the metadata that it contains, unless something else was selected meanwhile."""
+        """Encode the file, and show its size and metadata, unless something else was selected meanwhile."""
         stop = self._context.stops.begin(_key(request))
         try:
             shown = self._prepared(result, form, bits, quality, private)

@@ -66,7 +66,10 @@ class SeveralHandlers:
             output = output_choice.chosen(form, quality, private=private)
             running: Updates = {parts.start: gr.Button(interactive=False), parts.stop: gr.Button(interactive=True)}
             yield {**running, parts.zip: gr.DownloadButton(visible=False), parts.line: progress_line("Starting.")}
-            with self._context.store.lent() as folder, self._context.callers.admitted(stop) as caller:
+            with (
+                self._context.store.lent([photo.path for photo in photos]) as folder,
+                self._context.callers.admitted(stop) as caller,
+            ):
                 queue = Queue(photos, jobs, self._context.limits, folder, output)
                 expected = partial(seconds, self._context, size=_TYPICAL)
                 for _ in queue.run(self._context.runner, caller, expected):
