@@ -101,7 +101,7 @@ class Store:
 
     @contextmanager
     def lent(self, used: Iterable[Path] = ()) -> Generator[Path]:
-        """Create a folder like `new` that is not removed before the block ends, regardless of its age; nor are files in use."""
+        """Create a folder like `new`; neither it nor the files `used` are removed before the block ends, however old."""
         entries = [entry for entry in map(self._entry, used) if entry]
         self._lent += entries
         try:
