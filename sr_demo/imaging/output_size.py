@@ -122,7 +122,7 @@ def printed(width: float, height: float, dpi: float, unit: str = "cm") -> Output
 
 def parse(text: str) -> OutputSize:
     """Parse a request in one of the `FORMS`. Raises BadInput."""
-    words = " ".join(text.lower().split())
+    words = _words(text)
     if found := _FACTOR.fullmatch(words):
         return times(float(found[1]))
     if found := _WIDE.fullmatch(words):
@@ -136,10 +136,15 @@ def parse(text: str) -> OutputSize:
 
 def parse_print(text: str) -> OutputSize:
     """Parse a request for a print such as 30x20cm@300. Raises BadInput."""
-    found = _PRINT.fullmatch(" ".join(text.lower().split()))
+    found = _PRINT.fullmatch(_words(text))
     if found is None:
         raise BadInput(f"{quoted(text)} is no size of a print. Write it as 30x20cm@300: width, height, dots per inch.")
     return printed(float(found[1]), float(found[2]), float(found[4]), found[3])
+
+
+def _words(text: str) -> str:
+    """Return a request in lower case with single spaces and decimal points; `1,920` is left as it is, for it may be 1920."""
+    return re.sub(r"(?<=\d),(?=\d{1,2}(?!\d))", ".", " ".join(text.lower().split()))
 
 
 def _pixels(count: int, what: str) -> int:

@@ -212,8 +212,10 @@ class Endpoints:
             written, jobs = output_from(output or {}, _OUTPUT), self._jobs(approaches or ["rdn"], _size(size))
             check_counts(len(images), len(jobs))
             context = self._context
-            with context.store.lent() as folder, context.callers.admitted(program=True) as caller:
-                queue = Queue([Photo(Path(image)) for image in images], jobs, context.limits, folder, written)
+            photos = [Photo(Path(image)) for image in images]
+            used = [photo.path for photo in photos]
+            with context.store.lent(used) as folder, context.callers.admitted(program=True) as caller:
+                queue = Queue(photos, jobs, context.limits, folder, written)
                 for _ in queue.run(context.runner, caller, partial(typical_seconds, self._context)):
                     pass
             return str(queue.zip), queue.report()

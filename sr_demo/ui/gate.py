@@ -24,6 +24,7 @@ from sr_demo.errors import quoted
 from sr_demo.settings import Settings
 from sr_demo.ui import bodies, http_errors, languages
 from sr_demo.ui.light_page import Light
+from sr_demo.ui.visits import Heartbeats
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
@@ -85,7 +86,9 @@ def application_arguments(settings: Settings) -> dict[str, Any]:
         # Middleware passed to Gradio runs after Gradio's own, which would allow any origin. This function runs before the
         # first request is accepted.
         assert app.middleware_stack is not None
-        app.middleware_stack = Gate(bodies.Bounded(languages.Named(Light(app.middleware_stack))), trust)
+        app.middleware_stack = Gate(
+            bodies.Bounded(languages.Named(Light(Heartbeats(app.middleware_stack, app)))), trust
+        )
         yield
 
     return {"lifespan": lifespan, "exception_handlers": http_errors.handlers()}

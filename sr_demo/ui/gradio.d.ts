@@ -1,5 +1,5 @@
 // The configuration that Gradio writes into the page; `languages/text.js` reads the texts.
-interface Window { gradio_config?: { i18n_translations?: Record<string, { page: Record<string, string> }> } }
+interface Window { gradio_config?: { i18n_translations?: Record<string, { page: Record<string, string> }> }, __gradio_session_hash__?: string }
 // What Gradio hands to the script of an HTML component (`js_on_load`), which runs as the body of a function.
 declare const element: HTMLElement;
 declare const props: { value?: any, savable?: boolean };

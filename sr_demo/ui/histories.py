@@ -60,7 +60,14 @@ class Histories:
 
     def __init__(self) -> None:
         self._histories: dict[str, _History] = {}
+        self._begun: dict[str, set[Path]] = {}
+        """Folders of comparisons that have not ended with results."""
         self._lock = Lock()
+
+    def begin(self, session: str, folder: Path) -> None:
+        """Record the folder of a comparison that runs: if it is never added, `forget` removes it."""
+        with self._lock:
+            self._begun.setdefault(session, set()).add(folder)
 
     def add(self, session: str, run: Run, store: Store) -> None:
         """Add the displayed run; its folder is kept while it is among the newest `MOST` runs of the session."""
@@ -68,6 +75,7 @@ class Histories:
         with self._lock:
             runs = (run, *self.runs(session))
             self._histories[session] = _History(runs[:MOST], run)
+            self._begun.get(session, set[Path]()).discard(run.folder)
         for old in runs[MOST:]:
             store.release(old.folder)
 
@@ -92,8 +100,9 @@ class Histories:
             return found[0]
 
     def forget(self, session: str, store: Store) -> None:
-        """Remove the runs of a visitor who has left, and their files."""
+        """Remove the runs of a visitor who has left, and their files and those of runs without results."""
         with self._lock:
-            history = self._histories.pop(session, None)
-        for run in history.runs if history else ():
-            store.forget(run.folder)
+            history, begun = self._histories.pop(session, None), self._begun.pop(session, set[Path]())
+        runs = history.runs if history else ()
+        for folder in (*(run.folder for run in runs), *begun):
+            store.forget(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,12 @@ from sr_demo.ui.several.layout import several_tab
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
+from sr_demo.ui.visits import Visits
 
 _STYLE = Path(__file__).parent / "style.css"
-_SCRIPTS = ("any_file.js", "box_names.js", "method_labels.js", "quiet_console.js")
+_SCRIPTS = (
+    "any_file.js", "box_names.js", "focus.js", "heartbeat.js", "method_labels.js", "quiet_console.js",
+)  # fmt: skip
 """Scripts that run for the whole page."""
 _LANGUAGES = {
     "en": "English", "de": "Deutsch", "fr": "Français", "es": "Español", "pt": "Português", "zh-CN": "中文", "ja": "日本語",
@@ -95,31 +98,22 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
                 about_tab(approaches)
         api.add(context)
 
-        def leave(request: gr.Request) -> None:
-            """Delete the models and results of a visitor who has closed the page."""
-            session = sessions.session_of(request)
-            models.forget(session)
-            context.histories.forget(session, store)
-            context.links.forget(session)
+    def forget(session: str) -> None:
+        """Delete the models and results of a visitor who has closed the page."""
+        models.forget(session)
+        context.histories.forget(session, store)
+        context.links.forget(session)
 
-        page.unload(leave)
-        _unqueued(page, leave)
     sessions.make_light()
     store.on_removed = partial(_forget, page)
     door.guard(page, limits.max_bytes, proxied=settings.proxied)
+    Visits(forget).watch(page)
     # After each failed event Gradio summarises all events with pandas, for a monitoring page that is off here.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
     light_page.without_descriptions(page)
     # Calls that bypass the queue (`api_open`) would be neither monitored nor cancelled.
     page.queue(max_size=_UNSORTED + settings.queue_length, api_open=False)
     return page
-
-
-def _unqueued(page: gr.Blocks, handler: Callable[..., Any]) -> None:
-    """Let the event of `handler` bypass the queue, like `LIGHT`, which `Blocks.unload` does not accept."""
-    for function in page.fns.values():
-        if function.fn is handler:
-            function.queue = False
 
 
 def _forget(page: gr.Blocks, gone: set[Path]) -> None:
@@ -193,6 +187,7 @@ def theme() -> gr.themes.Base:
         link_text_color_visited="*secondary_800",
         link_text_color_visited_dark="*secondary_400",
         body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
         input_placeholder_color="*neutral_500",
         input_placeholder_color_dark="*neutral_400",
     )

@@ -114,7 +114,7 @@ def _signature(name: str) -> str:
 
 def _deletion_page(request: Request, *, deleted: bool) -> Response:
     """Return a page that asks before deleting, since programs open addresses too, such as for previews in chats."""
-    language = next(iter(sorted(languages.named(request) - {"en"})), "en")
+    language = languages.preferred(request)
     said = languages.texts(language)
     body = (
         f"<p>{said['share_unlinked']}</p>"

@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,8 @@ class Store:
         self.folder = self.root / "results"
         self._make()
         self._kept_seconds, self._max_bytes = kept_seconds, max_bytes
-        self._lent: set[Path] = set()
+        self._lent: list[Path] = []
+        """Entries in use, as often as they are."""
         self._kept: set[Path] = set()
         self._tidying = Lock()
         self._next = 0.0
@@ -99,14 +100,22 @@ class Store:
             self.folder.mkdir(mode=0o700, exist_ok=True)
 
     @contextmanager
-    def lent(self) -> Generator[Path]:
-        """Create a folder like `new` that is not removed before the block ends, regardless of its age."""
-        folder = self.new()
-        self._lent.add(folder)
+    def lent(self, used: Iterable[Path] = ()) -> Generator[Path]:
+        """Create a folder like `new`; neither it nor the files `used` are removed before the block ends, however old."""
+        entries = [entry for entry in map(self._entry, used) if entry]
+        self._lent += entries
         try:
+            folder = self.new()
+            entries.append(folder)
+            self._lent.append(folder)
             yield folder
         finally:
-            self._lent.discard(folder)
+            for entry in entries:
+                self._lent.remove(entry)
+
+    def _entry(self, file: Path) -> Path | None:
+        """Return the upload or the folder of results that a file belongs to; None if it lies elsewhere."""
+        return next((at for at in (file, *file.parents) if at.parent == self.folder or at.parent == self.root), None)
 
     def keep(self, folder: Path) -> None:
         """Keep a folder for a day instead of two hours; to free space, it is removed only after all others."""

@@ -6,6 +6,7 @@ import io
 import tracemalloc
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -25,11 +26,16 @@ from sr_demo.approaches.mosaic.upscalers import RefinedRetrieval, TileMosaic
 from sr_demo.catalogue import APPROACHES
 from sr_demo.cli import main
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, readonly
+from sr_demo.image import Image, Limits, readonly
 from sr_demo.imaging.resize import downscale, resize
+from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import lr_consistency
 from sr_demo.progress import SILENT
+from sr_demo.ui.method_choices import Context
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases
+from sr_demo.ui.mosaic.layout import mosaic_tab
+from sr_demo.ui.stops import Stops
+from sr_demo.ui.store import Store
 from tests.hub_server import Files, HubServer
 
 
@@ -164,7 +170,7 @@ def test_polish_changes_the_mosaic_and_stays_consistent_with_it(two: patch_datab
 
 
 def test_a_visitor_reaches_only_their_own_databases(two: patch_database.PatchDatabase, tmp_path: Path) -> None:
-    mine, choice = VisitorDatabases().added(two, tmp_path)
+    mine, choice = VisitorDatabases().added(2, tmp_path)
     assert choice == "own:Yours, 2 photos"
     for stranger in (VisitorDatabases(), VisitorDatabases(made=3)):
         with pytest.raises(BadInput, match="not one of yours"):
@@ -178,6 +184,23 @@ def test_a_visitor_reaches_only_their_own_databases(two: patch_database.PatchDat
             mine.without(shared)
     with pytest.raises(BadInput, match="lower-case"):
         mine.memory("built:../../secrets")
+
+
+def test_a_database_that_is_gone_can_be_taken_off_the_list(tmp_path: Path) -> None:
+    own, _ = VisitorDatabases().added(2, tmp_path / "gone")
+    own, choice = own.added(3, tmp_path / "gone too")
+    left = own.without(choice)
+    assert list(left.places) == ["Yours, 2 photos"]
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_a_database_that_is_deleted_while_another_is_built_does_not_come_back(tmp_path: Path) -> None:
+    with gr.Blocks() as page:
+        mosaic_tab(Context([], Runner(), Store(), Stops(), Limits()))
+    named = {getattr(fn.fn, "__name__", ""): fn for fn in page.fns.values()}
+    (own,) = (block for block in page.blocks.values() if isinstance(getattr(block, "value", None), VisitorDatabases))
+    assert own not in named["build_database"].inputs, "what it is at the start is outdated at the end"
+    assert own in named["select_built"].inputs and own in named["select_built"].outputs
 
 
 @pytest.mark.hub

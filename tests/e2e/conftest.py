@@ -189,7 +189,7 @@ class _Watch:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """`open_page(url, width=1280, height=900, dark=False, phone=False, locale="en-US") -> page`, loaded.
+    """`open_page(url, width=1280, height=900, dark=False, phone=False, locale="en-US", density=1) -> page`, loaded.
 
     At the end of the test no page may have logged an error, lost a request, or asked any host but 127.0.0.1.
     """
@@ -197,14 +197,16 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     watches: list[_Watch] = []
 
     def open_one(
-        url: str, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False, locale: str = "en-US"
-    ) -> Page:
+        url: str, width: int = 1280, height: int = 900, dark: bool = False, phone: bool = False, locale: str = "en-US",
+        density: float = 1,
+    ) -> Page:  # fmt: skip
         context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             is_mobile=phone,
             has_touch=phone,
             locale=locale,
+            device_scale_factor=density,
         )
         contexts.append(context)
         page = context.new_page()

@@ -18,7 +18,7 @@ PATIENCE = 60_000
 TABS = ("Compare", "Several photos", "Mosaic", "Diffusion", "Digits", "For labs", "Data", "Training", "About")
 CHECK = """async () => {
   const found = await axe.run({ resultTypes: ["violations"] });
-  return found.violations.filter(({ impact }) => impact === "serious" || impact === "critical")
+  return found.violations.filter(({ id, impact }) => ["serious", "critical"].includes(impact) || id === "heading-order")
     .flatMap(({ id, nodes }) => nodes.map(({ html, any }) => [id, html.slice(0, 200), any[0]?.message ?? ""]));
 }"""
 
@@ -45,6 +45,10 @@ def test_axe_finds_nothing_serious_on_any_tab(api_server: Server, open_page: Ope
     expect(button).to_be_enabled(timeout=PATIENCE)
     button.click()
     expect(page.locator("#download-zip")).to_be_visible(timeout=PATIENCE)
+    page.get_by_text("This is the original").click()
+    expect(page.locator("#degradation")).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("button", name="Save Bicubic as").click()
+    expect(page.locator("#save-menu")).to_contain_text("Bicubic", timeout=PATIENCE)
     found: list[Any] = []
     for tab in TABS:
         page.get_by_role("tab", name=tab, exact=True).first.click()

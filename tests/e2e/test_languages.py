@@ -94,6 +94,20 @@ def test_another_language_can_be_chosen(api_server: Server, open_page: OpenPage)
     assert page.evaluate("document.documentElement.lang") == "ja" and "lang=ja" in page.url
 
 
+def test_arrow_keys_choose_a_language_and_enter_loads_it(api_server: Server, open_page: OpenPage) -> None:
+    page = open_page(api_server.url)
+    choice = page.get_by_label("Language", exact=True)
+    expect(page.locator("#compare")).to_have_text("Compare", timeout=PATIENCE)
+    choice.focus()
+    for language in ("de", "fr"):
+        choice.press("ArrowDown")
+        expect(choice).to_have_value(language)
+    page.wait_for_timeout(300)
+    assert "lang=" not in page.url
+    choice.press("Enter")
+    expect(page.locator("#compare")).to_have_text(texts("fr")["compare"], timeout=PATIENCE)
+
+
 def test_a_browser_in_a_language_that_the_page_lacks_gets_english(api_server: Server, open_page: OpenPage) -> None:
     page = open_page(api_server.url, locale="pl-PL")
     expect(page.locator("#compare")).to_have_text("Compare", timeout=PATIENCE)

@@ -13,6 +13,7 @@ from sr_demo.checkpoint import EMBEDDED
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import page as pages
+from sr_demo.ui import visits
 from sr_demo.ui.store import Store
 from tests.community_server import serving
 from tests.e2e.conftest import OpenPage, Serve
@@ -30,8 +31,9 @@ def drop(page: Page, path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_visitors_with_models_of_one_name_do_not_see_each_others(
-    serve: Serve, open_page: OpenPage, tmp_path: Path
+    serve: Serve, open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(visits, "_PATIENCE_SECONDS", 1.0)
     store, settings = Store(), Settings()
     built = pages.build_page((baselines.BICUBIC,), Runner(), store, settings)
     arguments = pages.launch_arguments(store, settings)

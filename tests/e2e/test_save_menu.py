@@ -41,6 +41,33 @@ def saved(page: Page) -> Pillow.Image:
 
 
 @pytest.mark.slow
+def test_the_keyboard_goes_on_where_a_button_is_disabled_or_hidden(
+    made_up_page: str, open_page: OpenPage, photo: Path
+) -> None:
+    page = open_page(made_up_page)
+    upload(page, photo)
+    choose_only(page, "Slow")
+    button = page.get_by_role("button", name="Compare", exact=True)
+    expect(button).to_be_enabled(timeout=PATIENCE)
+    button.focus()
+    button.press("Enter")
+    expect(page.locator("#stop")).to_be_focused(timeout=PATIENCE)
+    finished(page)
+    expect(button).to_be_focused(timeout=PATIENCE)
+    opener = page.get_by_role("button", name="Save Slow as")
+    opener.focus()
+    opener.press("Enter")
+    expect(page.locator("#save-format input:checked")).to_be_focused(timeout=PATIENCE)
+    page.locator("#save-close").focus()
+    page.locator("#save-close").press("Enter")
+    expect(opener).to_be_focused(timeout=PATIENCE)
+    button.click()
+    expect(page.locator("#stop")).to_be_enabled(timeout=PATIENCE)
+    page.wait_for_timeout(500)
+    expect(page.locator("#stop")).not_to_be_focused()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "phone"), [(1280, False), (390, True)], ids=["desktop", "phone"])
 def test_a_result_is_saved_in_the_chosen_format(
     made_up_page: str, open_page: OpenPage, photo: Path, width: int, phone: bool

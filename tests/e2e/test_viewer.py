@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import gradio as gr
@@ -14,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from skimage import data
 
+from sr_demo.ui.languages import texts
 from sr_demo.ui.viewer.viewer import ViewerImage, file_url, viewer, viewer_value
 
 from .conftest import OpenPage, Serve
@@ -64,6 +66,15 @@ def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
     values = {"One": astronaut[:1], "Three": astronaut[:3], "Four": astronaut[:4], "Twelve": astronaut, "Cat": cat}
     small = replace(astronaut[0], width=SIDE // 2, height=SIDE // 2)
     values |= {"Small": [small], "Mixed": [small, astronaut[1]]}
+    adjusted = replace(
+        astronaut[1], invents=True, faithful_url=cat[0].url, detailed_url=cat[1].url, invention_url=cat[2].url
+    )
+    shown, now = viewer_value([astronaut[0], adjusted], scene="s", adjustable=True), {"detail": 0.4, "mapped": True}
+    later = viewer_value([replace(cat[0], id="method-0"), replace(astronaut[1], url="", status="waiting")], scene="s")
+    states = {
+        "finished": shown, "adjusted": {**shown, "adjusted": {**now, "number": 0}},
+        "late": {**shown, "faces": [(0.1, 0.1, 0.5, 0.5)]}, "next": later, "gone": {"gone": True},
+    }  # fmt: skip
     working = replace(astronaut[1], url="", difference_url="", status="tile 3 of 12", fraction=0.25)
     failed = replace(astronaut[2], url="", difference_url="", status="It does not fit.", failed=True)
     values |= {"Working": [astronaut[0], working, failed]}
@@ -76,6 +87,10 @@ def url(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> str:
             outputs=first,
             show_progress="hidden",
         )
+        third = viewer("A third one.", elem_id="third", savable=True, first=False)
+        for name, state in states.items():
+            button = gr.Button(f"Third {name}")
+            button.click(lambda shown=state: shown, outputs=third, show_progress="hidden")
         for name, images in values.items():
             button = gr.Button(f"Show {name}")
             button.click(lambda shown=images: viewer_value(shown), outputs=first, show_progress="hidden")
@@ -473,16 +488,16 @@ class _Fingers:
     def __init__(self, page: Page) -> None:
         self._session = page.context.new_cdp_session(page)
 
-    def _send(self, kind: str, points: Sequence[tuple[float, float]]) -> None:
+    def send(self, kind: str, points: Sequence[tuple[float, float]]) -> None:
         touches = [{"x": x, "y": y, "id": index} for index, (x, y) in enumerate(points)]
         self._session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
 
     def move(self, *path: Sequence[tuple[float, float]]) -> None:
         """Put fingers down at the first points, move them along the others, lift them."""
-        self._send("touchStart", path[0])
-        for points in path[1:]:
-            self._send("touchMove", points)
-        self._send("touchEnd", [])
+        self.send("touchStart", path[0])
+        for before, points in pairwise(path):
+            self.send("touchStart" if len(points) > len(before) else "touchMove", points)
+        self.send("touchEnd", [])
 
     def swipe(self, start: tuple[float, float], dx: float) -> None:
         self.move(*([(start[0] + dx * step / 5, start[1])] for step in range(6)))
@@ -522,6 +537,124 @@ def test_a_phone_moves_the_slider_by_touch(url: str, open_page: OpenPage):
     expect(divider).to_have_attribute("aria-valuenow", "50")
     _Fingers(page).swipe(_middle(divider), -80)
     expect(divider).not_to_have_attribute("aria-valuenow", "50")
+
+
+def test_a_swipe_that_becomes_a_pinch_leaves_the_image_in_its_place(url: str, open_page: OpenPage):
+    page = open_page(url, width=390, height=844, phone=True)
+    view = _show(page, "Three")
+    stage = view.locator("figure.srv-pane:visible .srv-stage")
+    x, y = _middle(stage)
+    fingers = _Fingers(page)
+    fingers.send("touchStart", [(x, y)])
+    for dx in range(10, 150, 10):
+        fingers.send("touchMove", [(x + dx, y)])
+    assert stage.evaluate("node => node.style.translate") != ""
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, "a swiped picture does not widen the page"
+    fingers.send("touchStart", [(x + 140, y), (x - 40, y)])
+    fingers.send("touchMove", [(x + 150, y), (x - 60, y)])
+    fingers.send("touchEnd", [])
+    assert stage.evaluate("node => node.style.translate") == ""
+
+
+def test_fingers_on_two_images_zoom_as_on_one(url: str, open_page: OpenPage):
+    page = open_page(url, width=1024, height=768, phone=True)
+    view = _show(page, "Three")
+    first, second = (_middle(view.locator(".srv-stage").nth(index)) for index in range(2))
+    far = second[0] - first[0]
+    fit = int(view.locator(".srv-level").inner_text().split()[0])
+    steps = [[(first[0] - dx, first[1]), (second[0] + dx, first[1])] for dx in range(0, 61, 10)]
+    _Fingers(page).move(steps[0][:1], *steps)
+    assert int(view.locator(".srv-level").inner_text().split()[0]) == pytest.approx(fit * (far + 120) / far, rel=0.03)
+
+
+def test_pixels_are_those_of_the_screen_and_sharp_where_one_takes_several(url: str, open_page: OpenPage):
+    for density, title, drawn in (
+        (1, "1 screen pixel for each pixel", "auto"),
+        (2, "2 screen pixels for each pixel", "pixelated"),
+    ):
+        page = open_page(url, density=density)
+        view = _show(page, "Three")
+        button = view.get_by_role("button", name="1:1", exact=True)
+        button.click()
+        expect(button).to_have_attribute("title", title)
+        expect(_images_in_grid(view).first).to_have_css("image-rendering", drawn)
+
+
+def test_a_higher_window_gives_higher_images(url: str, open_page: OpenPage):
+    page = open_page(url, height=500)
+    view = _show(page, "Three")
+    _press(view, "Compare two")
+    stage = view.locator(".srv-two .srv-stage")
+    expect(stage).to_have_css("height", "310px")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(stage).to_have_css("height", "558px")
+
+
+def test_an_image_whose_stage_was_removed_under_the_pointer_does_not_follow_it(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _show(page, "Three")
+    _press(view, "4×")
+    x, y = _middle(view.locator(".srv-stage").first)
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 20, y)
+    page.get_by_role("button", name="Show Cat", exact=True).evaluate("node => node.click()")
+    expect(_images_in_grid(view).first).to_have_attribute("src", re.compile("cat"))
+    page.mouse.move(x, 2)
+    page.mouse.up()
+    _press(view, "4×")
+    before = _expect_one_view(view, "400 %")
+    page.mouse.move(x, y)
+    page.mouse.move(x + 50, y + 30, steps=3)
+    page.wait_for_timeout(100)
+    assert _expect_one_view(view, "400 %") == before
+
+
+def _third(page: Page, state: str) -> Locator:
+    page.get_by_role("button", name=f"Third {state}", exact=True).click()
+    return page.locator("#third .srv")
+
+
+def test_nothing_of_an_earlier_result_is_seen_where_the_next_is_awaited(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _third(page, "adjusted")
+    expect(view.locator(".srv-over:visible")).to_have_count(3)
+    _third(page, "next")
+    expect(view.locator(".srv-pane").nth(1)).to_contain_text("waiting")
+    expect(view.locator(".srv-over")).to_have_count(0)
+
+
+def test_a_reply_to_something_else_leaves_the_slider_where_it_was_moved(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _third(page, "finished")
+    slider = view.get_by_role("slider", name=re.compile("^Detail"))
+    expect(slider).to_be_enabled()
+    slider.focus()
+    slider.press("ArrowLeft")
+    view.get_by_role("button", name="Faces", exact=True).click()
+    _third(page, "late")
+    expect(view).to_contain_text("1 found")
+    expect(view.locator(".srv-percent")).to_have_text("95 % …")
+
+
+def test_what_is_requested_of_deleted_files_is_not_awaited(url: str, open_page: OpenPage):
+    page = open_page(url)
+    view = _third(page, "finished")
+    slider = view.get_by_role("slider", name=re.compile("^Detail"))
+    slider.focus()
+    slider.press("ArrowLeft")
+    expect(view.get_by_role("button", name="Save Bicubic as")).to_be_disabled()
+    _third(page, "gone")
+    expect(view.locator(".srv-percent")).to_have_text("100 %")
+    expect(slider).to_be_disabled()
+    expect(view.get_by_role("button", name="Save Bicubic as")).to_be_enabled()
+    expect(view.locator("figure.srv-pane")).to_have_count(2)
+
+
+def test_the_hint_names_keys_that_do_something(url: str, open_page: OpenPage):
+    page = open_page(url)
+    expect(_show(page, "Three").locator(".srv-hint")).to_contain_text(texts("en")["viewer_hint_idle_fixed"])
+    expect(_third(page, "finished").locator(".srv-hint")).to_contain_text(texts("en")["viewer_hint_idle"])
 
 
 _CONTRAST = """node => {

@@ -67,6 +67,15 @@ def test_what_is_no_size_gets_a_sentence(text: str, sentence: str) -> None:
     assert str(refused.value).startswith(sentence)
 
 
+@pytest.mark.parametrize(
+    ("text", "same"), [("2,5x", "2.5x"), ("x 1,25", "1.25x"), ("30,5 x 20cm@300", "30.5x20cm@300")]
+)
+def test_a_decimal_comma_is_one(text: str, same: str) -> None:
+    assert parse(text) == parse(same)
+    with pytest.raises(BadInput, match="is no size"):
+        parse("1,000x")
+
+
 def test_sizes_beyond_1_to_8_times_name_the_limits_for_this_image() -> None:
     with pytest.raises(BadInput, match=r"599 wide is fewer than the picture has \(600 x 400 pixels\)"):
         parse("599 wide").resolve(PHOTO)

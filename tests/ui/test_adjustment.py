@@ -43,7 +43,7 @@ from sr_demo.ui.histories import Run
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
-from sr_demo.ui.viewer.viewer import viewer_value
+from sr_demo.ui.viewer.viewer import GONE, viewer_value
 from tests import fakes
 from tests.conftest import image_of, noise
 
@@ -158,6 +158,44 @@ def test_an_adjustment_leaves_a_comparison_that_was_brought_back_meanwhile(
     context.histories.bring_back("me", second.id)
     monkeypatch.setattr(adjust_handlers, "with_faces", lambda run: context.histories.bring_back("me", first.id))
     assert parts.results.viewer not in handlers.find_faces(event, asked)
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_the_menu_that_saves_a_result_closes_where_that_result_has_changed(store: Store) -> None:
+    context = Context([fakes.good()], Runner(), store, Stops(), Limits())
+    with gr.Blocks():
+        parts = lay_out(context)
+    run = finished(store)
+    context.histories.add("me", run, store)
+    asked: Any = SimpleNamespace(session_hash="me")
+    handlers = AdjustHandlers(context, parts)
+
+    def closes(name: str | None) -> bool:
+        update = handlers.close_outdated(name and str(run.folder / name), asked)
+        return getattr(update, "visible", None) is False
+
+    adjusted(Runner(), run, Wish(1, mapped=True), SILENT)
+    assert [closes(name) for name in ("bicubic.png", "grainy.png", None)] == [False, False, False]
+    adjusted(Runner(), run, Wish(0.6), SILENT)
+    assert [closes(name) for name in ("bicubic.png", "grainy.png", "grainy_detail-60.png")] == [False, True, False]
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_a_request_about_deleted_results_is_answered(store: Store) -> None:
+    context = Context([fakes.good()], Runner(), store, Stops(), Limits())
+    with gr.Blocks():
+        parts = lay_out(context)
+    run = finished(store)
+    event: Any = SimpleNamespace(detail=0.6, mapped=False, number=1, url=f"gradio_api/file=/{run.id}/grainy.png")
+    asked: Any = SimpleNamespace(session_hash="me")
+    handlers = AdjustHandlers(context, parts)
+    for is_known in (False, True):
+        if is_known:
+            context.histories.add("me", run, store)
+            shutil.rmtree(run.folder)
+        for handler in (handlers.adjust, handlers.find_faces):
+            answer = handler(event, asked)
+            assert answer[parts.results.viewer] == GONE and "no longer kept here" in answer[parts.results.progress]
 
 
 def test_a_request_that_arrives_after_a_later_one_is_outdated(store: Store) -> None:

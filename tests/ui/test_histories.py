@@ -15,6 +15,7 @@ from sr_demo.image import Size
 from sr_demo.reports.bundle import Comparison
 from sr_demo.ui import shared_links
 from sr_demo.ui.histories import MOST, Histories, Run
+from sr_demo.ui.languages import texts
 from sr_demo.ui.store import Store
 from tests.ui.test_stops_and_store import aged, filled
 
@@ -83,6 +84,18 @@ def test_the_files_of_a_visit_stay_while_it_lasts_and_go_with_it(store: Store) -
     histories.forget("me", store)
 
 
+def test_the_files_of_a_run_that_the_page_was_closed_in_go_with_the_visit(store: Store) -> None:
+    histories, run = Histories(), run_in(store)
+    begun, others = store.new(), store.new()
+    for session, folder in (("me", run.folder), ("me", begun), ("me", begun), ("you", others)):
+        histories.begin(session, folder)
+    histories.add("me", run, store)
+    histories.forget("me", store)
+    assert not begun.exists() and not run.folder.exists() and others.exists()
+    histories.forget("you", store)
+    assert not others.exists(), "nothing was finished there"
+
+
 def test_where_room_is_short_the_files_of_visits_go_last_and_their_button_says_so(store: Store) -> None:
     histories, run = Histories(), run_in(store)
     filled(run.folder, 1, 500)
@@ -123,8 +136,14 @@ def test_a_link_is_deleted_by_its_address_once_that_is_confirmed(store: Store, t
     client = TestClient(Starlette(routes=list(shared_links.routes(store))))
     links = shared_links.Links()
     link = links.make("me", "run", store, page)
-    asked = client.get(link.deletion, headers={"Accept-Language": "de-DE,en;q=0.5"})
-    assert "<button>Den Link löschen</button>" in asked.text
+    for wished, language in (
+        ("de-DE,en;q=0.5", "de"),
+        ("en-GB,en;q=0.9,fr;q=0.5", "en"),
+        ("fr,de", "fr"),
+        ("pl", "en"),
+    ):
+        asked = client.get(link.deletion, headers={"Accept-Language": wished})
+        assert f"<button>{texts(language)['share_unlink']}</button>" in asked.text
     assert client.post(link.deletion[:-1] + ("0" if link.deletion[-1] != "0" else "1")).status_code == 404
     assert client.get(link.address).status_code == 200, "neither a look at the address nor a guess deletes anything"
     assert "The link is deleted" in client.post(link.deletion).text

@@ -82,7 +82,7 @@ def test_what_writes_the_viewer_closes_the_menu_that_saves_what_it_showed() -> N
     built = page.build_page(APPROACHES, Runner(), Store(), Settings())
     (box,) = (block for block in built.blocks.values() if block.elem_id == "save-menu")
     closing = {getattr(fn.fn, "__qualname__", "") for fn in built.fns.values() if box in fn.outputs}
-    assert {"AdjustHandlers.adjust", "HistoryHandlers.bring_back"} < closing
+    assert {"AdjustHandlers.close_outdated", "HistoryHandlers.bring_back"} < closing
     runs = [key for key, fn in built.fns.items() if getattr(fn.fn, "__qualname__", "") == "RunHandlers.run"]
     before = {built.fns[key].trigger_after for key in runs}
     after = {fn.trigger_after for fn in built.fns.values() if list(fn.outputs) == [box]}

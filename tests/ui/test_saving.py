@@ -159,3 +159,48 @@ def test_nothing_can_be_saved_until_the_chosen_format_is_encoded(
     assert opened[menu.result] == str(result) and not opened[menu.file].interactive
     assert handlers.prepare(str(result), "png", "8", 90, False)[menu.file].interactive
     assert not handlers.choose_format("jpeg")[menu.file].interactive
+
+
+def test_a_file_that_was_selected_before_is_never_offered(
+    store: Store, uploads: UploadCache, result: Path, gradio_loops: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = Context([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
+    with gr.Blocks() as page:
+        menu, view = save_menu.lay_out(), gr.HTML()
+        save_menu.connect(context, menu, view)
+    starting = [fn for fn in page.fns.values() if any(target[0] is not None for target in fn.targets)]
+    named = {getattr(fn.fn, "__name__", "") for fn in starting if menu.file in fn.outputs}
+    assert {"open", "choose_format", "withdraw"} <= named and "prepare" not in named, "first it is withdrawn"
+
+    handlers = SaveHandlers(Saving(store, uploads, LIMITS), context, menu)
+    pressed: Any = SimpleNamespace(url=f"gradio_api/file={result}", label="RDN")
+    encode = Saving.encode
+    for other in (handlers.withdraw, lambda: handlers.choose_format("webp"), lambda: handlers.open(pressed)):
+
+        def meanwhile(*arguments: Any, other: Any = other) -> Any:
+            assert not other()[menu.file].interactive
+            return encode(*arguments)
+
+        monkeypatch.setattr(Saving, "encode", meanwhile)
+        assert menu.file not in handlers.prepare(str(result), "jpeg", "8", 90, True)
+    monkeypatch.setattr(Saving, "encode", encode)
+    assert handlers.prepare(str(result), "jpeg", "8", 90, False)[menu.file].interactive
+
+
+def test_a_result_that_is_deleted_while_it_is_encoded_is_said_to_be_gone(
+    store: Store, uploads: UploadCache, result: Path, gradio_loops: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = Context([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
+    with gr.Blocks():
+        menu = save_menu.lay_out()
+    handlers = SaveHandlers(Saving(store, uploads, LIMITS), context, menu)
+    encode = Saving.encode
+
+    def then_deleted(*arguments: Any) -> Any:
+        saved = encode(*arguments)
+        result.unlink()
+        return saved
+
+    monkeypatch.setattr(Saving, "encode", then_deleted)
+    shown = handlers.prepare(str(result), "jpeg", "8", 90, False)
+    assert "no longer kept here" in shown[menu.about] and not shown[menu.file].interactive

@@ -166,3 +166,22 @@ def test_what_the_code_says_on_the_page_is_translated() -> None:
     said = {text: place for text, place in sentences().items() if not text.startswith(ONLY_FOR_PROGRAMS)}
     assert len(said) > 300
     assert [f"{said[text]} {text}" for text in left_in_english(list(said))] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "shown"),
+    [("de", "1\u202f000\u202f000"), ("fr", "1\u202f000\u202f000"), ("ja", "1,000,000"), ("zh-CN", "1,000,000")],
+)
+def test_the_digits_of_a_number_are_grouped_as_the_language_does(language: str, shown: str) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed (Debian's package nodejs)")
+    held = json.dumps({name: {"page": texts(name)} for name in ("en", language)})
+    code = (
+        f"globalThis.window = {{ gradio_config: {{ i18n_translations: {held} }} }};\n"
+        f'globalThis.location = {{ search: "?lang={language}" }};\n'
+        f'{languages.with_texts("")}\nconsole.log(word("The width must be from 1 to 1,000,000 pixels, not 5."));\n'
+    )
+    done = subprocess.run([node, "-"], input=code, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout and "must" not in done.stdout

@@ -164,6 +164,22 @@ def test_what_a_running_request_writes_and_what_is_new_stays(tmp_path: Path, mon
     assert not running.exists() and fresh.exists()
 
 
+def test_what_a_long_request_still_has_to_read_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = limited(tmp_path, monkeypatch, 1)
+    used, other = store.root / "0123abcd", store.root / "4567cdef"
+    for folder in (used, other):
+        folder.mkdir()
+        filled(folder, 1, 5000)
+    files = [used / "result.png", tmp_path / "elsewhere.png"]
+    with store.lent(files):
+        with store.lent(files):
+            pass
+        store.tidy()
+        assert used.exists() and not other.exists()
+    store.tidy()
+    assert not used.exists()
+
+
 def test_uploads_lie_with_the_results_and_in_the_operators_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

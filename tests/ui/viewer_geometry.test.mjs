@@ -91,6 +91,12 @@ test("zooming without a pointer keeps the middle, and back to the fitted size it
   assert.equal(geometry.zoom(close4, "fit").scale, "fit");
 });
 
+test("of an image smaller than the largest scale can fill the stage with, all is shown by fit", () => {
+  const tiny = view({ full: { width: 2, height: 2 } });
+  assert.equal(geometry.place(tiny).scale, 150);
+  assert.equal(geometry.zoom({ ...tiny, scale: 16 }, "fit").scale, "fit");
+});
+
 test("panning moves the image by as many pixels as the pointer moved", () => {
   const before = view({ scale: 2 });
   const after = { ...before, centre: geometry.pan(before, 40, -30) };
@@ -130,6 +136,13 @@ test("one stage over the whole width is not higher than most of the window", () 
   assert.deepEqual(geometry.layOut(3, 900, 1000, 0.5, true), { columns: 1, width: 900, height: 510 });
   assert.deepEqual(geometry.layOut(3, 900, 1000, 3, true), { columns: 1, width: 900, height: 300 });
   assert.equal(geometry.layOut(3, 1200, 900, 1, false).columns, 3);
+});
+
+test("a panorama leaves room for the handle and for messages", () => {
+  for (const single of [true, false]) {
+    assert.equal(geometry.layOut(3, 900, 1000, 80, single).height, 160);
+    assert.equal(geometry.layOut(3, 900, 500, 80, single).height, 160);
+  }
 });
 
 test("all images are laid out at the size of the widest", () => {

@@ -8,15 +8,17 @@ import gradio as gr
 
 from sr_demo.errors import Cancelled, SRError, unexpected
 from sr_demo.reports.bundle import PAGE
-from sr_demo.ui.callers import HEAVY
+from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare.adjustment import Wish, adjusted, is_outdated, unchanged, with_faces
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
-from sr_demo.ui.histories import Run
+from sr_demo.ui.histories import GONE, Run
 from sr_demo.ui.html import problem
 from sr_demo.ui.method_choices import Context
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
+from sr_demo.ui.viewer import viewer
+from sr_demo.ui.viewer.viewer import file_url
 
 _SECONDS, _FACES_SECONDS = 3.0, 0.5
 """Expected durations of both events in seconds."""
@@ -27,12 +29,14 @@ def connect(context: Context, components: CompareComponents) -> None:
     results, handlers = components.results, AdjustHandlers(context, components)
     written: list[Any] = [
         results.progress, results.viewer, results.table, results.chart, *results.downloads.values(), results.link,
-        results.unlink, results.link_note, components.save.box,
+        results.unlink, results.link_note,
     ]  # fmt: skip
-    results.viewer.input(
+    adjusted = results.viewer.input(
         handlers.adjust, None, written, **HEAVY, show_progress="hidden",
         trigger_mode="multiple", api_visibility="private",
     )  # fmt: skip
+    saves, menu = components.save.result, components.save.box
+    adjusted.then(handlers.close_outdated, saves, menu, **LIGHT, show_progress="hidden", api_visibility="private")
     found: list[Any] = [results.progress, results.viewer]
     results.viewer.apply(handlers.find_faces, None, found, **HEAVY, show_progress="hidden", api_visibility="private")
 
@@ -41,7 +45,7 @@ class AdjustHandlers:
     """Handlers of the viewer's events. They hold no state of their own."""
 
     def __init__(self, context: Context, components: CompareComponents) -> None:
-        self._context, self._results, self._save = context, components.results, components.save
+        self._context, self._results = context, components.results
         self._history = HistoryHandlers(context, components)
 
     def adjust(self, event: gr.EventData, request: gr.Request) -> Updates:
@@ -50,7 +54,7 @@ class AdjustHandlers:
         session = session_of(request)
         run = self._run_of(event, session)
         if run is None:
-            return gr.skip()
+            return self._gone(event, session)
         try:
             wish = Wish.of(event)
             kind = f"adjust {run.id}"  # each comparison numbers its requests from the start
@@ -68,7 +72,6 @@ class AdjustHandlers:
         except Exception as exc:
             return self._refused(unexpected(exc, "adjusting a comparison"), run, event)
         return {
-            self._save.box: gr.Column(visible=False),
             results.progress: "",
             results.viewer: shown["viewer"],
             results.table: shown["table"],
@@ -76,12 +79,24 @@ class AdjustHandlers:
             **self._history.downloads(session, shown["files"]),
         }
 
+    def close_outdated(self, saves: str | None, request: gr.Request) -> Any:
+        """Close the menu that saves the file `saves` if the viewer shows that result otherwise by now."""
+        run = self._context.histories.shown(session_of(request))
+        if saves is None or run is None:
+            return gr.skip()
+        try:
+            images = run.read()["viewer"]["images"]
+        except SRError:  # the comparison was deleted
+            return gr.skip()
+        shown = {url for one in images for url in (one["download_url"] or one["url"], one["difference_url"])}
+        return gr.skip() if file_url(saves) in shown else gr.Column(visible=False)
+
     def find_faces(self, event: gr.EventData, request: gr.Request) -> Updates:
         """Show where faces are in the photo: in what the viewer shows now, and nowhere else."""
         session = session_of(request)
         run = self._run_of(event, session)
         if run is None:
-            return gr.skip()
+            return self._gone(event, session)
         try:
             with self._context.callers.admitted() as caller, caller.turn(_FACES_SECONDS):
                 found = with_faces(run)
@@ -89,14 +104,20 @@ class AdjustHandlers:
         except Cancelled:
             return gr.skip()
         except SRError as exc:
-            return {self._results.progress: problem(str(exc))}
+            return self._refused(str(exc), run, event)
         except Exception as exc:
-            return {self._results.progress: problem(unexpected(exc, "looking for faces"))}
+            return self._refused(unexpected(exc, "looking for faces"), run, event)
 
     def _run_of(self, event: gr.EventData, session: str) -> Run | None:
-        """Return the comparison that an event belongs to; None if another one is shown by now."""
+        """Return the comparison that an event belongs to; None if another one is shown by now, or if it is gone."""
         run = self._context.histories.shown(session)
-        return run if run is not None and f"/{run.id}/" in str(getattr(event, "url", "")) else None
+        return run if run is not None and _is_of(event, run) else None
+
+    def _gone(self, event: gr.EventData, session: str) -> Updates:
+        """Show that the comparison of an event was deleted, unless the page shows another one by now."""
+        if any(_is_of(event, run) for run in self._context.histories.runs(session)):
+            return gr.skip()
+        return {self._results.progress: problem(GONE), self._results.viewer: viewer.GONE}
 
     def _is_shown(self, run: Run, session: str) -> bool:
         """Return whether the page still shows `run`: another one may have been brought back while this one was worked on."""
@@ -108,4 +129,9 @@ class AdjustHandlers:
         try:
             return {results.progress: problem(message), results.viewer: unchanged(run, number)}
         except SRError:  # the comparison was deleted
-            return {results.progress: problem(message)}
+            return {results.progress: problem(message), results.viewer: viewer.GONE}
+
+
+def _is_of(event: gr.EventData, run: Run) -> bool:
+    """Return whether an event belongs to a comparison: the viewer sends the address of an image."""
+    return f"/{run.id}/" in str(getattr(event, "url", ""))

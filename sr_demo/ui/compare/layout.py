@@ -40,7 +40,8 @@ from sr_demo.ui.visitor_work import stop_button
 
 _BACK_TO_VIEWER = """() => {
   const viewer = document.getElementById("viewer");
-  if (viewer && viewer.getBoundingClientRect().top < 0) viewer.scrollIntoView({ behavior: "smooth", block: "start" });
+  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+  if (viewer && viewer.getBoundingClientRect().top < 0) viewer.scrollIntoView({ behavior, block: "start" });
   return [];
 }"""
 """Script that scrolls to the results of a comparison shown again, if their upper part is out of sight."""

@@ -67,6 +67,7 @@ class RunHandlers:
             task = self.task(values, session)
             with self._context.callers.admitted(stop) as caller:
                 for view in compare(self._context.runner, self._context.store, task, caller):
+                    self._context.histories.begin(session, view.folder)
                     self._context.uploads.remember(view.folder, values[self._parts.photo.source].path)
                     yield self._running(view, session)
             assert view is not None

@@ -12,12 +12,13 @@ import gradio as gr
 
 from sr_demo.codecs.formats import Output
 from sr_demo.codecs.png import bits_of
-from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.errors import SRError, unexpected
 from sr_demo.progress import Progress
 from sr_demo.system.file_sizes import file_size
 from sr_demo.ui import output_choice
 from sr_demo.ui.callers import HEAVY, LIGHT, Caller
 from sr_demo.ui.compare.saving import Saving
+from sr_demo.ui.histories import GONE
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.languages import marked, text
 from sr_demo.ui.method_choices import Context
@@ -29,7 +30,8 @@ _ADDRESS = "gradio_api/file="
 _SECONDS_PER_ZIP = 20.0
 """Expected duration of packing a zip."""
 _SHOW = """() => {
-  setTimeout(() => document.getElementById("save-menu")?.scrollIntoView({ behavior: "smooth", block: "nearest" }), 100);
+  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth";
+  setTimeout(() => document.getElementById("save-menu")?.scrollIntoView({ behavior, block: "nearest" }), 100);
   return [];
 }"""
 
@@ -100,11 +102,13 @@ def connect(context: Context, menu: SaveMenu, viewer: gr.HTML) -> None:
     written: list[Any] = [menu.about, menu.file, menu.pack, menu.packed]
     opened = viewer.select(handlers.open, None, menu.all(), **quiet)
     viewer.select(None, None, None, js=_SHOW, **quiet)
-    chosen = menu.format.input(handlers.choose_format, [menu.format], [menu.quality, menu.file], **quiet)
-    for event in (opened, chosen):
+    chosen = menu.format.input(
+        handlers.choose_format, [menu.format], [menu.quality, menu.file], trigger_mode="always_last", **quiet
+    )
+    others = [component.input for component in (menu.bits, menu.private, menu.quality)]
+    changed = gr.on(others, handlers.withdraw, None, menu.file, trigger_mode="multiple", **quiet)
+    for event in (opened, chosen, changed):
         event.then(handlers.prepare, menu.choices(), written, **encoding)
-    for component in (menu.bits, menu.private, menu.quality):
-        component.input(handlers.prepare, menu.choices(), written, **encoding)
     menu.close.click(lambda: gr.Column(visible=False), None, menu.box, **quiet)
     menu.pack.click(handlers.pack, menu.choices(), written, **HEAVY, api_visibility="private", show_progress="hidden")
 
@@ -115,22 +119,23 @@ class SaveHandlers:
     def __init__(self, saving: Saving, context: Context, menu: SaveMenu) -> None:
         self._saving, self._context, self._menu = saving, context, menu
 
-    def open(self, event: gr.EventData) -> Updates:
+    def open(self, event: gr.EventData, request: gr.Request | None = None) -> Updates:
         """Open the menu for the image whose button was pressed, with the format of the uploaded photo selected."""
+        self._context.stops.stop(_key(request))
         menu = self._menu
         url, label = (str(getattr(event, name, "")) for name in ("url", "label"))
         shown = {menu.box: gr.Column(visible=True), menu.packed: gr.DownloadButton(visible=False)}
         try:
             result = self._saving.result(unquote(url.partition(_ADDRESS)[2]))
-        except BadInput as exc:
+            deep, private = bits_of(result) == 16, self._saving.private(result)
+        except (SRError, FileNotFoundError) as exc:
             off = {menu.file: gr.DownloadButton(interactive=False), menu.pack: gr.Button(interactive=False)}
-            return {**shown, **off, menu.result: None, menu.title: "", menu.about: problem(str(exc))}
+            return {**shown, **off, menu.result: None, menu.title: "", menu.about: problem(_sentence(exc))}
         found = Output("same").like(self._saving.kind(result)).file_format
-        deep, private = bits_of(result) == 16, self._saving.private(result)
         return {
             **shown,
             menu.result: str(result),
-            menu.title: f"<h3>{marked('save_title', name=label[:80])}</h3>",
+            menu.title: f"<h2>{marked('save_title', name=label[:80])}</h2>",
             menu.format: found.name,
             menu.quality: output_choice.quality_of(found.name),
             menu.bits: gr.Radio(value="16" if deep else "8", visible=deep),
@@ -140,27 +145,39 @@ class SaveHandlers:
             menu.about: f'<p class="sr-fine">{marked("save_encoding")}</p>',
         }
 
-    def choose_format(self, form: str) -> Updates:
+    def choose_format(self, form: str, request: gr.Request | None = None) -> Updates:
         """Show the quality of a format, at its default; there is nothing to save until the file is encoded."""
-        return {
-            self._menu.quality: output_choice.quality_of(form),
-            self._menu.file: gr.DownloadButton(interactive=False),
-        }
+        return {self._menu.quality: output_choice.quality_of(form), **self.withdraw(request)}
 
-    def prepare(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Updates:
-        """Encode the file, and show its size and the metadata that it contains."""
+    def withdraw(self, request: gr.Request | None = None) -> Updates:
+        """Withdraw the file, since it is not what is selected now, and one that is still encoded for an earlier selection."""
+        self._context.stops.stop(_key(request))
+        return {self._menu.file: gr.DownloadButton(interactive=False)}
+
+    def prepare(
+        self, result: str | None, form: str, bits: str, quality: float, private: bool, request: gr.Request | None = None
+    ) -> Updates:
+        """Encode the file, and show its size and metadata, unless something else was selected meanwhile."""
+        stop = self._context.stops.begin(_key(request))
+        try:
+            shown = self._prepared(result, form, bits, quality, private)
+        finally:
+            self._context.stops.end(_key(request), stop)
+        return gr.skip() if stop.is_set() else shown
+
+    def _prepared(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Updates:
         menu = self._menu
         if result is None:
             return {menu.file: gr.DownloadButton(interactive=False)}
         try:
             path = self._saving.result(result)
             saved = self._saving.encode(path, output_choice.chosen(form, quality, private=private, bits=bits))
-        except SRError as exc:
-            return self._refused(str(exc))
+            size = file_size(saved.bytes)
+            beside = "" if form == "png" else f" (as PNG: {file_size(path.stat().st_size)})"
+        except (SRError, FileNotFoundError) as exc:
+            return self._refused(_sentence(exc))
         except Exception as exc:
             return self._refused(unexpected(exc, "saving a result"))
-        size = file_size(saved.bytes)
-        beside = "" if form == "png" else f" (as PNG: {file_size(path.stat().st_size)})"
         notes = "".join(map(fine_print, (saved.written.sentence, *saved.written.notes)))
         name = f"{text('save')} {saved.path.name} ({size})"
         return {
@@ -196,3 +213,13 @@ class SaveHandlers:
             menu.file: gr.DownloadButton(text("save"), interactive=False),
             menu.pack: gr.Button(interactive=True),
         }
+
+
+def _key(request: gr.Request | None) -> str:
+    """Return the key of the file that is encoded for a session, among the stop flags."""
+    return f"encode {session_of(request)}"
+
+
+def _sentence(exc: Exception) -> str:
+    """Return why a file cannot be saved: a result may be deleted while it is read."""
+    return str(exc) if isinstance(exc, SRError) else GONE

@@ -102,9 +102,20 @@ class Named:
 
 def named(request: Request) -> set[str]:
     """Return the languages of the page that a request names, matched as in `text.js`."""
+    return set(_wished(request))
+
+
+def preferred(request: Request) -> str:
+    """Return the language of a page without Gradio: the first of the page's languages that a request names, or "en"."""
+    return next(iter(_wished(request)), "en")
+
+
+def _wished(request: Request) -> list[str]:
+    """Return the languages of the page that a request names, in its order."""
     wishes = [request.query_params.get("lang", ""), *request.headers.get("accept-language", "").split(",")]
-    bases = {wish.partition(";")[0].strip().lower().partition("-")[0] for wish in wishes}
-    return {language for language in LANGUAGES if language.lower().partition("-")[0] in bases}
+    bases = [wish.partition(";")[0].strip().lower().partition("-")[0] for wish in wishes]
+    by_base = {language.lower().partition("-")[0]: language for language in LANGUAGES}
+    return [by_base[base] for base in bases if base in by_base]
 
 
 def text(key: str) -> str:

@@ -73,10 +73,13 @@ const word = (() => {
     found.clear();
   };
 
+  /** Where a comma is the decimal sign, spaces group the digits of a number. */
+  const grouped = (/** @type {string} */ value) => (/^[\d,]+(?![\w.])/.test(value) && /^(de|fr|es|pt)/.test(language)
+    ? value.replace(/(?<=\d),(?=\d{3}(?!\d))/g, "\u202f") : value);
   /** @type {(key: string, pattern: RegExp, text: string) => string | undefined} */
   const filled = (key, wanted, text) => {
     const values = Object.entries(wanted.exec(text)?.groups ?? {});
-    return values.length ? say(key, Object.fromEntries(values.map(([name, value]) => [name, lookUp(value)]))) : undefined;
+    return values.length ? say(key, Object.fromEntries(values.map(([name, value]) => [name, grouped(lookUp(value))]))) : undefined;
   };
   /** @type {(text: string) => string | undefined} */
   const whole = (text) => {

@@ -46,10 +46,20 @@
   const choice = /** @type {HTMLSelectElement | null} */ (element.querySelector("select.sr-language"));
   if (choice) {
     choice.value = language;
-    choice.addEventListener("change", () => {
+    const load = () => {
+      if (choice.value === language) return;
       const address = new URL(location.href);
       address.searchParams.set("lang", choice.value);
       location.assign(address);
+    };
+    // A closed list changes at every arrow key: what is chosen by keys is loaded at Enter, or when the focus goes on.
+    let byArrows = false;
+    choice.addEventListener("pointerdown", () => { byArrows = false; });
+    choice.addEventListener("keydown", ({ key }) => {
+      byArrows = key !== "Enter";
+      if (key === "Enter") load();
     });
+    choice.addEventListener("change", () => { if (!byArrows) load(); });
+    choice.addEventListener("blur", load);
   }
 }

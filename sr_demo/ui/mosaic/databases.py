@@ -8,13 +8,14 @@ has built on the page can be listed, used and deleted by this visitor only, and 
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sr_demo.approaches.mosaic import named_databases, upscalers
 from sr_demo.approaches.mosaic.patch_database import PatchDatabase
 from sr_demo.approaches.mosaic.upscalers import LearnedRetrieval, RefinedRetrieval, TileMosaic
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, SRError
 from sr_demo.progress import SILENT
 from sr_demo.system.storage import cache_folder
 from sr_demo.ui.languages import text
@@ -31,10 +32,10 @@ class VisitorDatabases:
     made: int = 0
     """Number of databases built so far, including deleted ones; used to number the labels."""
 
-    def added(self, memory: PatchDatabase, place: Path) -> tuple[VisitorDatabases, str]:
-        """Return a copy with the database `memory`, stored in `place`, and the value of its choice."""
+    def added(self, photos: int, place: Path) -> tuple[VisitorDatabases, str]:
+        """Return a copy with a database of so many photos, stored in `place`, and the value of its choice."""
         number = f" ({self.made + 1})" if self.made else ""
-        label = f"Yours, {len(memory.photos)} photos{number}"
+        label = f"Yours, {photos} photos{number}"
         return VisitorDatabases({**self.places, label: str(place)}, self.made + 1), _OWN + label
 
     def without(self, choice: str) -> VisitorDatabases:
@@ -42,8 +43,9 @@ class VisitorDatabases:
         if not is_own(choice):
             raise BadInput("You can delete only your own memories here.")
         place = self._place(choice)
-        upscalers.forget(upscalers.shared_database(place))
-        shutil.rmtree(place)
+        with suppress(SRError):  # the store has removed it already
+            upscalers.forget(upscalers.shared_database(place))
+        shutil.rmtree(place, ignore_errors=True)
         return VisitorDatabases({label: p for label, p in self.places.items() if _OWN + label != choice}, self.made)
 
     def memory(self, choice: str) -> tuple[PatchDatabase, str]:

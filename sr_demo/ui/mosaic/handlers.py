@@ -57,6 +57,8 @@ class MosaicParts:
     """`Rendering`, or None before the first one."""
     own: gr.State
     """`VisitorDatabases`."""
+    built: gr.State
+    """Number of photos and folder of a database that was just built, or None."""
     result: gr.Image
     distance_map: gr.Image
     summary: gr.HTML
@@ -207,8 +209,8 @@ class MosaicHandlers:
             nearest, _ = upscaler.predictor(image, rendering.options, progress)
         return view.window_matches(image, upscaler, nearest, y, x)
 
-    def build_database(self, files: list[str] | None, own: VisitorDatabases, request: gr.Request) -> Iterator[Updates]:
-        """Build a patch database of the uploaded photos and select it; yield the progress first."""
+    def build_database(self, files: list[str] | None, request: gr.Request) -> Iterator[Updates]:
+        """Build a patch database of the uploaded photos, for `select_built`; yield the progress first."""
         parts = self._parts
 
         def work(caller: Caller, progress: Progress) -> _Built:
@@ -220,16 +222,23 @@ class MosaicHandlers:
                 return _Built(memory, folder / "memory", taken.sentences)
 
         def shown(built: _Built) -> Updates:
-            databases, choice = own.added(built.memory, built.folder / built.memory.key)
+            count = len(built.memory.photos)
             return {
-                parts.own: databases,
-                parts.database: gr.Radio(choices(databases), value=choice),
-                parts.build_status: view.database_ready(len(built.memory.photos), built.left_out),
+                parts.built: (count, str(built.folder / built.memory.key)),
+                parts.build_status: view.database_ready(count, built.left_out),
             }
 
         stopped = "Stopped. Nothing was kept."
         steps = VisitorWork(self._context, parts.build_status, parts.build_stop, stopped=stopped)
         yield from steps.run(f"build database {session_of(request)}", "building a memory", work, shown)
+
+    def select_built(self, built: tuple[int, str] | None, own: VisitorDatabases) -> Updates:
+        """Add the database that was just built, if any, to those that the visitor has by now, and select it."""
+        parts = self._parts
+        if built is None:
+            return gr.skip()
+        databases, choice = own.added(built[0], Path(built[1]))
+        return {parts.built: None, parts.own: databases, parts.database: gr.Radio(choices(databases), value=choice)}
 
     def stop_building(self, request: gr.Request) -> None:
         """Stop the database build of this session."""

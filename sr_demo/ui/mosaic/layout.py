@@ -71,8 +71,8 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
             matches = gr.HTML(elem_id="mosaic-inside", elem_classes="sr-may-be-empty")
     with gr.Accordion(text("mosaic_map"), open=False):
         distance_map = gr.Image(format="png", interactive=False, show_label=False, elem_id="mosaic-map", buttons=[])
-    rendering, own = gr.State(None), gr.State(VisitorDatabases())
-    parts = MosaicParts(rendering, own, result, distance_map, summary, matches, database, build_status, stop)
+    rendering, own, fresh = gr.State(None), gr.State(VisitorDatabases()), gr.State(None)
+    parts = MosaicParts(rendering, own, fresh, result, distance_map, summary, matches, database, build_status, stop)
     handlers = MosaicHandlers(context, parts)
     inputs: list[Any] = [image, mode, database, own, *values]
     rendered: list[Any] = [rendering, result, distance_map, summary, matches]
@@ -90,7 +90,8 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     image.clear(handlers.clear, None, rendered, **light)
     result.select(handlers.show_matches, [rendering, own], matches, show_progress="hidden", **heavy)
     database.change(handlers.choose, database, delete, **light)
-    start.click(handlers.build_database, [drop, own], [*built, stop], show_progress="hidden", **heavy)
+    done = start.click(handlers.build_database, drop, [fresh, build_status, stop], show_progress="hidden", **heavy)
+    done.then(handlers.select_built, [fresh, own], [fresh, own, database], **light)
     stop.click(handlers.stop_building, None, None, **light)
     delete.click(handlers.delete, [database, own], built, **light)
     if tab is not None:

@@ -68,7 +68,10 @@ class SeveralHandlers:
             output = output_choice.chosen(form, quality, private=private)
             running: Updates = {parts.start: gr.Button(interactive=False), parts.stop: gr.Button(interactive=True)}
             yield {**running, parts.zip: gr.DownloadButton(visible=False), parts.line: progress_line("Starting.")}
-            with self._context.store.lent() as folder, self._context.callers.admitted(stop) as caller:
+            with (
+                self._context.store.lent([photo.path for photo in photos]) as folder,
+                self._context.callers.admitted(stop) as caller,
+            ):
                 queue = Queue(photos, jobs, self._context.limits, folder, output)
                 expected = partial(typical_seconds, self._context)
                 for _ in queue.run(self._context.runner, caller, expected):

@@ -51,7 +51,7 @@ def several_tab(context: Context) -> None:
     handlers = SeveralHandlers(context, parts)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     outputs: list[Any] = [start, stop, line, photos, archive]
-    form.input(output_choice.quality_of, form, quality, **quiet, **LIGHT)
+    form.input(output_choice.quality_of, form, quality, trigger_mode="always_last", **quiet, **LIGHT)
     start.click(handlers.run, [files, methods, form, quality, private, size, other_size], outputs, **quiet, **HEAVY)
     stop.click(handlers.stop, None, [line], **quiet, **LIGHT)
 

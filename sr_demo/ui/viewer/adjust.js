@@ -157,7 +157,7 @@ function showFaces() {
  */
 function receiveAdjusted(run, found) {
   state.adjusted = found;
-  if (run === state.run && found && found.number < state.requested) return;
+  if (run === state.run && (found?.number ?? 0) < state.requested) return;
   if (run !== state.run) {
     clearTimeout(requesting);
     masks.clear(painted);
@@ -167,6 +167,13 @@ function receiveAdjusted(run, found) {
   const { detail, mapped, number } = found ?? { detail: 1, mapped: false, number: 0 };
   Object.assign(state, { run, detail, mapped, requested: number, masking: state.masking && canMask() });
   receiveLimits(found ?? {}, number);
+}
+
+/** The files of what is shown were deleted: show what was last received, which nothing can change any more (`canAdjust`). */
+function giveUp() {
+  clearTimeout(requesting);
+  const { detail, mapped, number } = adjusted() ?? { detail: 1, mapped: false, number: 0 };
+  change({ detail, mapped, requested: number, masking: false, boxed: false });
 }
 
 /** @type {Record<string, [string, string][]>} Class of the sample, and what it means. */

@@ -1,8 +1,13 @@
 // The other controls, the frame that all of it stands in, and what people change there.
 
+/** @type {(scale: number) => string} How large a pixel is on this screen, of which a CSS pixel may take several. */
+function scaleTitle(scale) {
+  const pixels = Math.round(100 * scale * devicePixelRatio) / 100;
+  return say(pixels === 1 ? "viewer_true_title" : "viewer_scale_title", { scale: pixels });
+}
+
 const zoomButtons = ZOOM_BUTTONS.map(([scale, text, key]) => button(text, "srv-button", {
-  title: scale === "fit" ? say("viewer_fit_title") : scale === "part" ? say("viewer_part_title")
-    : say(scale > 1 ? "viewer_scale_title" : "viewer_true_title", { scale }),
+  title: scale === "fit" ? say("viewer_fit_title") : scale === "part" ? say("viewer_part_title") : scaleTitle(scale),
   ...(key ? { "aria-keyshortcuts": key } : {}),
 }, () => zoomTo(scale)));
 /** @type {(sign: string, name: string, key: string, factor: number) => HTMLButtonElement} */
@@ -58,7 +63,8 @@ const area = make("div", "srv-area", {
 const hint = make("p", "srv-hint");
 const live = make("p", "srv-live", { role: "status", "aria-live": "polite" });
 const empty = make("p", "srv-empty");
-root.replaceChildren(empty, bar, adjustBar, chips, area, hint, live);
+const screenHeight = make("div", "srv-screen", { "aria-hidden": "true" }); // as high as the window: observed, since `root` is not
+root.replaceChildren(empty, bar, adjustBar, chips, area, hint, live, screenHeight);
 
 /** @type {(changes: Partial<State>) => void} */
 function change(changes) {

@@ -34,7 +34,7 @@ function draw() {
     }
   }
   for (const stage of visibleStages()) drawBoxes(stage, shown);
-  root.classList.toggle("srv-pixels", shown.scale > 1.001);
+  root.classList.toggle("srv-pixels", shown.scale * devicePixelRatio > 1.001);
   root.classList.toggle("srv-zoomed", isZoomed());
   root.classList.toggle("srv-magnifying", state.lens);
   root.classList.toggle("srv-masking", state.masking);
@@ -103,6 +103,7 @@ function drawLevel(scale) {
     const on = typeof wish === "string" ? state.scale === wish
       : typeof state.scale === "number" && Math.abs(scale / wish - 1) < 0.001;
     press(zoomButtons[index], on);
+    if (typeof wish === "number") zoomButtons[index].title = scaleTitle(wish);
   });
   zoomOut.disabled = scale <= least() * 1.001;
   zoomIn.disabled = scale >= geometry.LARGEST_SCALE * 0.999;

@@ -25,6 +25,7 @@ const geometry = (() => {
   const LARGEST_SCALE = 16;
   const GAP = 12;
   const LEAST_PANE = 260;
+  const LEAST_STAGE = 160; // of a panorama, so that handle, lens and messages fit
   const PANE_TEXT = 64; // height of name and scores around a stage
   const SWIPE = 48;
   const PART_SHARE = 0.92; // of the stage, so that what lies around the part is seen
@@ -100,11 +101,11 @@ const geometry = (() => {
     const { stage, full } = view;
     const now = place(view);
     const fit = fitScale(stage, full);
-    const scale = clamp(wish === "fit" ? fit : wish, leastScale(stage, full), LARGEST_SCALE);
+    const scale = wish === "fit" ? fit : clamp(wish, leastScale(stage, full), LARGEST_SCALE);
     const at = point ?? { x: stage.width / 2, y: stage.height / 2 };
     const change = 1 / now.scale - 1 / scale;
     return {
-      scale: Math.abs(scale / fit - 1) < 0.001 ? "fit" : scale,
+      scale: wish === "fit" || Math.abs(scale / fit - 1) < 0.001 ? "fit" : scale,
       centre: {
         x: now.x + ((at.x - stage.width / 2) / full.width) * change,
         y: now.y + ((at.y - stage.height / 2) / full.height) * change,
@@ -189,7 +190,7 @@ const geometry = (() => {
       const rows = Math.ceil(count / columns);
       const paneWidth = (width - GAP * (columns - 1)) / columns;
       const share = Math.max(height / rows - PANE_TEXT, Math.min(240, paneWidth));
-      const paneHeight = Math.min(paneWidth / ratio, share);
+      const paneHeight = Math.min(Math.max(paneWidth / ratio, LEAST_STAGE), share);
       options.push({ columns, rows, width: paneWidth, height: paneHeight, shown: Math.min(paneWidth, paneHeight * ratio) });
     }
     const largest = Math.max(...options.map((option) => option.shown));
@@ -212,7 +213,7 @@ const geometry = (() => {
   function layOut(count, width, windowHeight, ratio, single) {
     const screen = clamp(windowHeight, 500, 1100);
     const grid = single
-      ? { columns: 1, width, height: Math.min(width / ratio, Math.max(screen * 0.51, 240)) }
+      ? { columns: 1, width, height: Math.min(Math.max(width / ratio, LEAST_STAGE), Math.max(screen * 0.51, 240)) }
       : bestGrid(count, width, screen - 190, ratio);
     return { ...grid, height: Math.round(grid.height) };
   }

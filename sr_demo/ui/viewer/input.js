@@ -1,7 +1,9 @@
 // Pointers, wheel and keyboard.
 
-/** @type {Map<number, Point>} By pointerId: where it is, in pixels of its stage. */
+/** @type {Map<number, Point>} By pointerId: where it is, in pixels of `firstStage`, so that fingers on two stages can pinch. */
 const pointers = new Map();
+/** @type {Element} The stage that the first pointer is on. */
+let firstStage = root;
 /** @type {{ dx: number, dy: number } | null} */
 let swipe = null;
 
@@ -19,12 +21,14 @@ function onDown(event) {
   const box = around(event, ".srv-stage");
   if (!box || event.button !== 0 || around(event, ".srv-divider")) return;
   box.setPointerCapture(event.pointerId);
-  pointers.set(event.pointerId, spot(event, box));
+  if (!pointers.size) firstStage = box;
+  pointers.set(event.pointerId, spot(event, firstStage));
   if (state.masking) {
     beginStroke(spot(event, box));
     return;
   }
   swipe = pointers.size === 1 ? { dx: 0, dy: 0 } : null;
+  if (!swipe) shiftFront(""); // a second finger pinches
   if (state.lens && event.pointerType === "touch") moveLens(spot(event, box));
 }
 
@@ -32,14 +36,21 @@ function onDown(event) {
 function onMove(event) {
   const box = around(event, ".srv-stage");
   if (!box) return;
+  if (event.pointerType === "mouse" && !event.buttons) pointers.delete(event.pointerId); // released where nothing was heard of it
   const before = pointers.get(event.pointerId);
-  const now = spot(event, box);
-  if (state.lens && (event.pointerType !== "touch" || pointers.size === 1)) moveLens(now);
+  if (state.lens && (event.pointerType !== "touch" || pointers.size === 1)) moveLens(spot(event, box));
   if (!before) return;
+  const now = spot(event, firstStage);
   if (pointers.size === 2) pinch(event.pointerId, now);
   else if (state.masking) continueStroke(before, now);
   else if (!(state.lens && event.pointerType === "touch")) drag(now.x - before.x, now.y - before.y, event.pointerType);
   pointers.set(event.pointerId, now);
+}
+
+/** Forget the pointers on a stage that is removed: it never hears of their release. */
+function releasePointers() {
+  pointers.clear();
+  swipe = null;
 }
 
 /** @type {(at: Point | null) => void} */
@@ -162,6 +173,7 @@ const KEYS = {
 /** @type {(event: KeyboardEvent) => void} */
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || around(event, "select, input")) return;
+  if (/^[mif]$/i.test(event.key) && !canAdjust()) return;
   const isArrow = event.key.startsWith("Arrow");
   if (isArrow && state.narrow && !isTwo() && !isZoomed() && /Left|Right/.test(event.key)) {
     bringToFront(event.key === "ArrowRight" ? 1 : -1);

@@ -113,6 +113,16 @@ function fillStack(below, shown) {
   below.style.visibility = covered ? "hidden" : "";
 }
 
+/** @type {(image: HTMLImageElement) => void} While a result is awaited, nothing of an earlier one stays in its place. */
+function clear(image) {
+  image.removeAttribute("src");
+  image.style.visibility = "";
+  for (const node of [...(image.parentElement?.children ?? [])]) {
+    if (node.matches(".srv-over, .srv-painted")) node.remove();
+    else if (node instanceof HTMLElement && node.matches(".srv-failure")) node.hidden = true;
+  }
+}
+
 /** @type {(layer: Layer, shown: ViewerImage) => void} */
 function fillLayer(layer, shown) {
   const { image, magnified } = layer;
@@ -120,7 +130,7 @@ function fillLayer(layer, shown) {
   image.hidden = !url;
   fillAround(layer, url ? shown.part : null);
   if (!url) {
-    image.removeAttribute("src");
+    for (const node of [image, magnified]) clear(node);
     return;
   }
   if (image.getAttribute("src") !== url) image.src = url; // an equal address must not start a new load

@@ -29,8 +29,8 @@ const NARROW = 560; // CSS pixels; a phone
 /** @type {[Scale, string, string | null][]} */
 const ZOOM_BUTTONS = [["fit", say("viewer_fit"), "0"], ["part", say("viewer_part"), null], [1, "1:1", "1"], [2, "2×", null], [4, "4×", null]];
 const HINTS = {
-  idle: say("viewer_hint_idle"),
-  active: say("viewer_hint_active"),
+  idle: say(props.savable ? "viewer_hint_idle" : "viewer_hint_idle_fixed"),
+  active: say(props.savable ? "viewer_hint_active" : "viewer_hint_active_fixed"),
   touch: say("viewer_hint_touch"),
   touchTwo: say("viewer_hint_touch_two"),
   one: say("viewer_hint_one"),

@@ -30,7 +30,7 @@ function changeScene(scene, at) {
 
 /** @type {(isGone: (id: string) => boolean) => void} */
 function dropPanes(isGone) {
-  for (const [id, pane] of panes) if (isGone(id)) { pane.figure.remove(); panes.delete(id); }
+  for (const [id, pane] of panes) if (isGone(id)) { pane.figure.remove(); panes.delete(id); releasePointers(); }
 }
 
 /**
@@ -45,9 +45,14 @@ const inWords = (image) => ({
 // A new value. The same scene means the same comparison with one more result, or another of the same photo: the view stays.
 function receive() {
   const value = props.value && typeof props.value === "object" ? props.value : {};
+  if (value.gone) return giveUp();
   const images = (value.images ?? []).map(inWords);
+  const isSame = (images[0]?.url ?? "") === state.run;
   // Replies may come in another order than requests.
-  if ((images[0]?.url ?? "") === state.run && value.adjusted?.number < (adjusted()?.number ?? 0)) return;
+  if (isSame && (value.adjusted?.number ?? 0) < (adjusted()?.number ?? 0)) {
+    if (value.faces) change({ faces: value.faces });
+    return;
+  }
   if (Boolean(value.example) !== state.example) {
     Object.assign(state, { example: Boolean(value.example), mode: value.example ? "two" : "grid", wanted: [null, null] });
   }
@@ -55,7 +60,7 @@ function receive() {
   state.part = images.find((/** @type {ViewerImage} */ image) => image.part)?.part ?? null;
   const scene = value.scene || images[0]?.url || "";
   if (scene !== state.scene) changeScene(scene, value.centre ?? null);
-  if ((images[0]?.url ?? "") !== state.run) Object.assign(state, { boxed: false, faces: null });
+  if (!isSame) Object.assign(state, { boxed: false, faces: null });
   if (value.faces) state.faces = value.faces;
   const full = geometry.fullSize(images);
   masks.fit(painted, (full.width * (state.part?.[2] ?? 1)) / (full.height * (state.part?.[3] ?? 1)));
@@ -114,6 +119,7 @@ function onResize() {
 }
 
 // One frame later: laying out changes the height of what is observed, which the browser would call an endless loop.
-new ResizeObserver(() => requestAnimationFrame(onResize)).observe(root);
+const sizes = new ResizeObserver(() => requestAnimationFrame(onResize));
+for (const node of [root, screenHeight]) sizes.observe(node);
 watch("value", receive);
 receive();

@@ -107,6 +107,10 @@ def file_url(path: str | Path) -> str:
     return "gradio_api/file=" + quote(Path(path).as_posix(), safe="/:")
 
 
+GONE: dict[str, Any] = {"gone": True}
+"""Value that reports that the files of what the viewer shows were deleted: it keeps the images, and waits for nothing."""
+
+
 def viewer_value(
     images: Sequence[ViewerImage],
     empty: str = EMPTY,
