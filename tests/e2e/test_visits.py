@@ -27,7 +27,7 @@ class Cuttable:
     """Passes connections on to a server, until they are cut."""
 
     def __init__(self, url: str) -> None:
-        self._target = (urlsplit(url).hostname, urlsplit(url).port)
+        self._target = ("127.0.0.1", urlsplit(url).port or 80)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/"
