@@ -92,8 +92,9 @@ def guarded(folder: Path) -> Generator[None]:
     except OSError as exc:
         if exc.errno not in _REFUSALS and exc.filename is None:  # of a connection, which is an OSError too
             raise
+        reason = _REFUSALS.get(exc.errno or 0, exc.strerror)
         raise StorageError(
-            f"Files cannot be kept in {folder}: {_REFUSALS.get(exc.errno, exc.strerror)}. "
+            f"Files cannot be kept in {folder}: {reason}. "
             "Make room there or allow writing, or set SR_DEMO_CACHE to another folder."
         ) from exc
 
