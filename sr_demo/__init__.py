@@ -138,7 +138,8 @@ def evaluate(
     jobs = [_job(name, size=scale) for name in names]
     rows: list[dict[str, Any]] = []
     if jobs:
-        found = evaluation.pairs(Path(hr), None if lr is None else Path(lr), jobs[0].test_scale)
+        scales = [job.test_scale for job in jobs]
+        found = evaluation.pairs_by_scale(Path(hr), None if lr is None else Path(lr), scales)
         for row in evaluation.evaluate(_runner(), jobs, found):
             if isinstance(row, Failed):
                 raise SRError(f"{row.job.key}: {row.message}")

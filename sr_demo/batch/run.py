@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import get_args
@@ -76,7 +76,7 @@ class Summary:
     failed: list[str] = field(default_factory=list)
     """Name and reason of each skipped image, those of earlier runs included."""
     unreadable: list[str] = field(default_factory=list)
-    """A sentence for each subfolder that cannot be read."""
+    """A sentence for each subfolder that cannot be read, and for each broken link."""
     notes: dict[str, list[str]] = field(default_factory=dict)
     """Conversions while reading, with the images that each of them applies to."""
     left_out: str = ""
@@ -128,12 +128,14 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
         batch.job.test_scale  # noqa: B018 - raises where the requested size has no whole factor
     if batch.source.resolve() == batch.out.resolve():
         raise BadInput("Results cannot go into the folder of the pictures: choose another --out.")
+    found = find_images(batch.source, recursive=batch.recursive, without=batch.out)
+    _refuse_empty(batch, found.images)
     with held(batch.out):
         manifest = Manifest(batch.out)
         if manifest.records and not batch.resume:
             raise BadInput(f"{batch.out} holds a batch already. Add --resume to go on, or choose another --out.")
         batch = _as_before(batch, manifest)
-        planned = plan(batch, manifest)
+        planned = plan(batch, manifest, found)
         tasks = planned.tasks
         summary, open_tasks = _open_tasks(batch, manifest, tasks)
         summary.left_out, summary.unreadable = planned.found.left_out, list(planned.found.unreadable)
@@ -153,20 +155,26 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
     return summary
 
 
-def plan(batch: Batch, manifest: Manifest) -> Plan:
+def _refuse_empty(batch: Batch, files: Sequence[Path]) -> None:
+    if not files:
+        raise BadInput(
+            f"{batch.source} holds no pictures{'' if batch.recursive else ' (--recursive includes its subfolders)'}."
+        )
+
+
+def plan(batch: Batch, manifest: Manifest, found: ImageFiles) -> Plan:
     """Return one task per image and page, sorted by name; results keep their names between runs.
 
     Results inside the input folder are not processed. Raises BadInput if there are no images.
     """
     results = {record["result"] for record in manifest.records.values() if record["result"]}
     made = {(batch.out / result).resolve() for result in results}
-    found = find_images(batch.source, recursive=batch.recursive, without=batch.out)
     files = [path for path in found.images if path.resolve() not in made]
-    if not files:
-        raise BadInput(
-            f"{batch.source} holds no pictures{'' if batch.recursive else ' (--recursive includes its subfolders)'}."
-        )
+    _refuse_empty(batch, files)
     taken, inputs = {result.lower() for result in results}, identities(files)
+    sources = [path.relative_to(batch.source) for path in files]
+    # Results of a file `x.jpg` beside a folder `x.png` do not take the name of the folder.
+    taken |= {parent.as_posix().lower() for source in sources for parent in source.parents}
 
     def is_taken(target: str) -> bool:
         path = batch.out / target
@@ -175,8 +183,7 @@ def plan(batch: Batch, manifest: Manifest) -> Plan:
         return os.path.lexists(path) and not (batch.overwrite and path.is_file() and not identities([path]) & inputs)
 
     tasks: list[Task] = []
-    for path in files:
-        source = path.relative_to(batch.source).as_posix()
+    for path, source in zip(files, map(Path.as_posix, sources), strict=True):
         for page in _pages(path):
             known = manifest.records.get((source, page))
             suffix = batch.output.like(kind_of(path)).file_format.suffix

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import signal
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
@@ -152,6 +153,12 @@ def folder(path: Path) -> Path:
     return path
 
 
+def short_name(path: Path) -> str:
+    """Return the last two parts of a path as a name for reports, those of the absolute path: `.` has none of its own."""
+    absolute = Path(os.path.abspath(path))
+    return "/".join(absolute.parts[1:][-2:]) or str(absolute)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a small file. Invalid Unicode in it, which comes from file names, is escaped. Raises StorageError."""
     try:
@@ -161,3 +168,23 @@ def write_text(path: Path, text: str) -> None:
             if path.is_file() and exc.errno in (errno.ENOSPC, errno.EDQUOT):
                 path.unlink()  # an incomplete report is useless
         raise unwritable(path, exc) from exc
+
+
+def write_reports(*reports: tuple[Path | None, Callable[[], str]]) -> bool:
+    """Write each report that has a path; print an error for those that cannot be written.
+
+    Args:
+        reports: The path and the text of each; None is skipped.
+
+    Returns:
+        Whether all were written.
+    """
+    written = True
+    for path, text in reports:
+        try:
+            if path is not None:
+                write_text(path, text())
+        except StorageError as exc:
+            complain(str(exc))
+            written = False
+    return written

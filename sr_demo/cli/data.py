@@ -7,10 +7,14 @@ import json
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sr_demo.cli.console import add_overwrite, complain, stoppable, terminal, write_text
+from sr_demo.cli.console import add_overwrite, complain, short_name, stoppable, terminal, write_reports
 from sr_demo.errors import first_few
 from sr_demo.system.outputs import new_files
+
+if TYPE_CHECKING:
+    from sr_demo.datasets.report import DataReport
 
 _LISTED = 20
 
@@ -31,28 +35,29 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, print the findings, and write the reports; return the exit status."""
     from sr_demo.datasets.entries import entries
-    from sr_demo.datasets.findings import findings
     from sr_demo.datasets.html_report import data_html
     from sr_demo.datasets.report import Against, examine, facts
 
     what, found = entries(args.path)
-    against = Against(_name(args.against), entries(args.against)[1]) if args.against is not None else None
+    against = Against(short_name(args.against), entries(args.against)[1]) if args.against is not None else None
     with new_files(args.json, args.html, overwrite=args.overwrite):
         with stoppable(signal.SIGINT) as stop:
-            report = examine(_name(args.path), what, found, against, replace(terminal("data"), stop=stop))
-        if args.json is not None:
-            write_text(args.json, json.dumps(facts(report), indent=1) + "\n")
-        if args.html is not None:
-            write_text(args.html, data_html(report))
+            report = examine(short_name(args.path), what, found, against, replace(terminal("data"), stop=stop))
+        _print(report)
+        written = write_reports(
+            (args.json, lambda: json.dumps(facts(report), indent=1) + "\n"), (args.html, lambda: data_html(report))
+        )
+    return 0 if written else 2
+
+
+def _print(report: DataReport) -> None:
+    """Print what was skipped, the findings and the leaks."""
+    from sr_demo.datasets.findings import findings
+
     for line in first_few([f"skipped: {line}" for line in report.skipped]):
         complain(line)
-    print(f"{what[:1].upper() + what[1:]}.")
+    print(f"{report.what[:1].upper() + report.what[1:]}.")
     for sentence in findings(report):
         print(sentence)
     for leak in report.leaks[:_LISTED]:
         print(f"  {report.images[leak.first].name} and {report.against_names[leak.second]}: {leak.how}")
-    return 0
-
-
-def _name(path: Path) -> str:
-    return "/".join(path.parts[-2:])

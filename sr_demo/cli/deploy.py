@@ -7,8 +7,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from sr_demo.cli.console import add_overwrite, add_precision, assignments, complain, terminal, write_text
-from sr_demo.cli.models import add_model, jobs
+from sr_demo.cli.console import (
+    add_download,
+    add_overwrite,
+    add_precision,
+    assignments,
+    complain,
+    terminal,
+    write_reports,
+)
+from sr_demo.cli.models import add_licence, add_model, jobs
 from sr_demo.errors import BadInput
 from sr_demo.system.outputs import new_files
 
@@ -24,6 +32,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("approaches", nargs="*", metavar="ID[:CHECKPOINT]", help="what to measure (see `list`)")
     add_model(command)
+    add_licence(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report as JSON")
     command.add_argument("--html", type=Path, metavar="FILE", help="write the report as HTML")
     command.add_argument("--csv", type=Path, metavar="FILE", help="write a line per method and size as CSV")
@@ -45,15 +54,17 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     add_overwrite(command)
     add_precision(command)
+    add_download(command)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, print the verdicts and write the reports; return 2 when a method could not be measured."""
+    """Measure, print the verdicts and write the reports; return 2 when a method or a report failed."""
     from sr_demo.catalogue import APPROACHES
     from sr_demo.deploy.csv_report import deploy_csv
     from sr_demo.deploy.html_report import deploy_html
     from sr_demo.deploy.measurement import Plan
     from sr_demo.deploy.report import budget_from, deploy, embedded_jobs, sizes
+    from sr_demo.inference.jobs import refuse_repeated
     from sr_demo.reports.evaluation import pairs
 
     budget = budget_from(assignments(args.budget, "--budget"))
@@ -64,18 +75,21 @@ def run(args: argparse.Namespace) -> int:
         found = pairs(args.pairs, args.lr, APPROACHES[0].scale)
         name = f"the {len(found)} pictures of {args.pairs}" if len(found) > 1 else str(found[0].hr)
         plan = replace(plan, pairs=tuple(found), pairs_name=name)
-    chosen = jobs(args, args.approaches)
+    chosen = jobs(args, args.approaches, download=args.download)
+    refuse_repeated(chosen)
+    chosen = chosen or [replace(job, precision=args.precision) for job in embedded_jobs(APPROACHES)]
     with new_files(args.json, args.html, args.csv, overwrite=args.overwrite):
-        report = deploy(chosen or embedded_jobs(APPROACHES), plan, budget, terminal("deploy"))
-        if args.json is not None:
-            write_text(args.json, json.dumps(report, indent=2) + "\n")
-        if args.html is not None:
-            write_text(args.html, deploy_html(report))
-        if args.csv is not None:
-            write_text(args.csv, deploy_csv(report))
-    for row in report["approaches"]:
-        if row["failed"]:
-            complain(f"{row['key']}: {row['failed']}")
-        else:
-            print(f"{row['key']:<24}{row['verdict']['sentence']}")
-    return 2 if any(row["failed"] for row in report["approaches"]) else 0
+        report = deploy(chosen, plan, budget, terminal("deploy"))
+        failed = False
+        for row in report["approaches"]:
+            if row["failed"]:
+                complain(f"{row['key']}: {row['failed']}")
+                failed = True
+            else:
+                print(f"{row['key']:<24}{row['verdict']['sentence']}", flush=True)
+        written = write_reports(
+            (args.json, lambda: json.dumps(report, indent=2) + "\n"),
+            (args.html, lambda: deploy_html(report)),
+            (args.csv, lambda: deploy_csv(report)),
+        )
+    return 2 if failed or not written else 0

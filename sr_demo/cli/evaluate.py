@@ -70,15 +70,16 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.inference.runner import Runner
     from sr_demo.metrics.scores import absent
     from sr_demo.reports.brought import results_of
-    from sr_demo.reports.evaluation import evaluate, pairs
+    from sr_demo.reports.evaluation import evaluate, pairs_by_scale
 
     values = assignments(args.set)
     jobs = some_jobs(args, args.approach, values, download=args.download)
     if args.lr is not None and args.degradation == "realistic":
         raise BadInput("--lr names the LR pictures, --degradation realistic makes them: choose one of the two.")
     made = args.degradation == "realistic"
-    found = pairs(args.hr, args.lr, jobs[0].test_scale, keep_lr=not made)
-    others = results_of(args.brought, [pair.hr for pair in found], jobs[0].test_scale)
+    scales = [job.test_scale for job in jobs]
+    found = pairs_by_scale(args.hr, args.lr, scales, keep_lr=not made)
+    others = results_of(args.brought, [pair.hr for pair in found[scales[0]]], scales[0])
     realistic = Realistic() if made else None
     rows: list[dict[str, Any]] = []
     failed = False
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
             if not rows:
                 scores = f"{'PSNR-Y':>8}{'SSIM-Y':>9}{'PSNR-RGB':>10}{'LR':>7}{'NIQE':>7}"
                 print(f"{'approach':<24}{scores}{'s/image':>9}{'MB':>8}  precision")
-            print(_row_text(row), flush=True)
+            print(_row_text(row, with_scale=len(found) > 1), flush=True)
             for note in row["notes"]:
                 if note not in said:
                     complain(note)
@@ -107,15 +108,16 @@ def run(args: argparse.Namespace) -> int:
     return 2 if failed else 0
 
 
-def _row_text(row: dict[str, Any]) -> str:
+def _row_text(row: dict[str, Any], *, with_scale: bool) -> str:
     from sr_demo.reports.formatting import precision
 
     def number(key: str, width: int, digits: int, none: str = "identical") -> str:
         value = row[key]
         return f"{none:>{width}}" if value is None else f"{value:>{width}.{digits}f}"
 
+    name = f"{row['approach']}:{row['checkpoint']}" + (f", {row['scale']}x" if with_scale else "")
     return (
-        f"{row['approach'] + ':' + row['checkpoint']:<24}{number('psnr_y', 8, 2)}{number('ssim_y', 9, 4)}"
+        f"{name:<24}{number('psnr_y', 8, 2)}{number('ssim_y', 9, 4)}"
         f"{number('psnr_rgb', 10, 2)}{number('lr_consistency', 7, 2, 'same')}{number('niqe', 7, 2, '–')}"
         f"{number('seconds_per_image', 9, 3, '–')}{number('peak_memory_mb', 8, 0, '–')}  "
         f"{'–' if row['precision'] is None else precision(row['precision'], row['precision_loss_db'])}"

@@ -7,7 +7,8 @@ from math import isinf
 from pathlib import Path
 
 from sr_demo.cli.console import add_overwrite, terminal
-from sr_demo.cli.models import add_model, one_job
+from sr_demo.cli.models import add_licence, add_model, one_job
+from sr_demo.errors import BadInput
 from sr_demo.system.file_sizes import file_size
 
 
@@ -20,6 +21,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("approach", nargs="?", metavar="ID[:CHECKPOINT]", help="which network (see `list`)")
     add_model(command)
+    add_licence(command)
     command.add_argument("--format", required=True, choices=("onnx", "openvino", "torchscript", "safetensors"))
     command.add_argument("--out", required=True, type=Path, metavar="FILE", help=".onnx, .xml, .pt or .safetensors")
     command.add_argument(
@@ -38,7 +40,11 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.export.exporter import export
     from sr_demo.reports.evaluation import pairs
 
-    job = one_job(argparse.Namespace(model=args.model), args.approach)
+    if args.lr is not None and args.pairs is None:
+        raise BadInput("--lr needs --pairs: results are compared with the originals.")
+    if args.pairs is not None and args.precision != "int8":
+        raise BadInput("--pairs needs --precision int8: only its loss is scored.")
+    job = one_job(argparse.Namespace(model=args.model, licence=args.licence), args.approach)
     found = pairs(args.pairs, args.lr, job.default_scale) if args.pairs else []
     name = "" if args.pairs is None else f"the {len(found)} pictures of {args.pairs}"
     done = export(job, args.format, args.out, args.precision, terminal("export"), found, name, overwrite=args.overwrite)

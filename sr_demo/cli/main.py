@@ -1,20 +1,22 @@
 """Entry point of the command line: declares the commands, and turns their errors into one line and an exit status.
 
-Exit status: 0 on success, 2 with one clear line on bad arguments or input, 130 on Ctrl-C, 1 on a bug. Progress goes to a
-terminal only.
+Exit status: 0 on success, 2 with one clear line on bad arguments or input, 130 on Ctrl-C, 141 if the output is no longer
+read, 1 on a bug. Progress goes to a terminal only.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
+import select
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
 from sr_demo.cli.console import complain
 from sr_demo.cli.parser import Command, Parser, add_commands, examples, group_in_module, in_module
-from sr_demo.errors import SRError, unexpected
+from sr_demo.errors import SRError, is_disk_full, unexpected
 
 
 def _declare_train(parser: argparse.ArgumentParser) -> None:
@@ -136,7 +138,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments[1:] = with_subcommand(arguments[1:])
     args = build_parser().parse_args(arguments)
     try:
-        return args.run(args)
+        status = args.run(args)
+        sys.stdout.flush()
+        return status
     except SRError as exc:
         complain(str(exc))
         return 2
@@ -144,8 +148,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("stopped", file=sys.stderr)
         return 130
     except Exception as exc:
+        if isinstance(exc, BrokenPipeError) and _output_is_unread():
+            return 141
+        if isinstance(exc, OSError) and exc.filename is not None and not is_disk_full(exc):
+            complain(f"{os.fsdecode(exc.filename)} cannot be used: {exc.strerror}. Check its name and its permissions.")
+            return 2
         complain(unexpected(exc, "running a command"))
         return 1
+
+
+def _output_is_unread() -> bool:
+    """Return whether the reader of standard output has ended, such as `head`; the rest of the output is dropped then."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # also for the flush at exit
+    return True
 
 
 def _print_every_name() -> None:

@@ -25,11 +25,19 @@ def add_model(command: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_licence(command: argparse.ArgumentParser) -> None:
+    """Add `--licence`, for commands whose results state the licence of the files of `--model`."""
+    command.add_argument(
+        "--licence", default="", metavar="TEXT", help="licence of the files of --model, as you know it, such as MIT"
+    )
+
+
 def models(
     files: Sequence[Path],
     values: dict[str, object] | None = None,
     precision: Precision = "auto",
     size: OutputSize | None = None,
+    licence: str = "",
 ) -> list[Job]:
     """Open the files of `--model`, in order.
 
@@ -38,6 +46,7 @@ def models(
         values: Option name -> value.
         precision: Numeric precision of the networks.
         size: Requested size of the results; None uses the scale of each network.
+        licence: Licence of the files, as the user states it.
 
     Raises:
         SRError: A file cannot be used, or an option is unknown.
@@ -51,7 +60,11 @@ def models(
 
     def opened_one(path: Path) -> Approach:
         progress = terminal(path.name)
-        return opening.by_name(str(path), progress) if opening.is_named(path) else open_model(path, progress)
+        return (
+            opening.by_name(str(path), progress)
+            if opening.is_named(path)
+            else open_model(path, progress, licence=licence)
+        )
 
     opened = numbered([opened_one(path) for path in files])
     return [Job(one, one.checkpoints[0], build(one.options, values or {}), precision, size=size) for one in opened]
@@ -77,7 +90,7 @@ def jobs(
     there = approaches(names)
     size = size_of(args)
     found = [job_for(there, name, values, precision, download, size) for name in names]
-    return found + models(args.model, values, precision, size)
+    return found + models(args.model, values, precision, size, getattr(args, "licence", ""))
 
 
 def some_jobs(

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from sr_demo.cli import train_digits as digits
-from sr_demo.cli.console import stoppable
+from sr_demo.cli.console import short_name, stoppable
 from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.system.file_sizes import file_size
 from sr_demo.system.outputs import refuse_existing
@@ -120,6 +120,8 @@ def _train(args: argparse.Namespace) -> int:
     if args.benchmark:
         from sr_demo.training.benchmark import run_benchmark
 
+        if args.recipe in digits.NAMES:
+            raise BadInput(f"--benchmark measures recipes for photos, and {args.recipe} is one for digits.")
         recipes = [find(args.recipe)] if args.recipe else RECIPES
         return run_benchmark(args, recipes, choose_device(args.device), make_trainer)
     for name, low, high in _LIMITS:
@@ -173,7 +175,7 @@ def _train(args: argparse.Namespace) -> int:
     write_weights(recipe.ship(trainer.ema.module), args.out)
     done = budget.fraction(trainer.iteration, trainer.seconds)
     data = {
-        "what": "/".join(args.data.parts[-2:]), "kind": pairs.kind, "count": photos, "synthetic": args.synthetic,
+        "what": short_name(args.data), "kind": pairs.kind, "count": photos, "synthetic": args.synthetic,
         "licence": args.licence, "teacher": teacher, "teacher_licence": licence,
     }  # fmt: skip
     card = write_card(trainer, args.out, data, done, test_sets)

@@ -26,6 +26,7 @@ from sr_demo.cli.console import (
 from sr_demo.cli.models import add_model, some_jobs
 from sr_demo.cli.output_size import add_size
 from sr_demo.codecs.formats import Output, format_of
+from sr_demo.codecs.image_files import SUFFIXES
 from sr_demo.codecs.sniff import kind_of, shown
 from sr_demo.errors import BadInput, SRError, unexpected
 from sr_demo.system.outputs import Identity, fitting, identities, new_files, refuse_existing, reserved
@@ -77,7 +78,11 @@ def run(args: argparse.Namespace) -> int:
     if args.report is not None and len(files) != 1:
         raise BadInput(f"--report makes a page of one picture, and {len(files)} are named. Run the command for each.")
     allowed = None if args.mask is None else _allowed(args.mask, files)
-    kept = set(identities(files))
+    kept = set(identities([*files, *([args.mask] if args.mask else [])]))
+    if args.report is not None and identities([args.report]) & kept:
+        raise BadInput(
+            f"{args.report} is the picture itself, which is never replaced. Choose another name for --report."
+        )
     out = _results(args, kept, len(files) * len(jobs))
     runner = Runner()
     shown: list[ImageResult] | None = None if args.report is None else []
@@ -111,6 +116,8 @@ class _Results:
 def _results(args: argparse.Namespace, kept: set[Identity], count: int) -> _Results:
     """Return the destination of `count` results. Raises BadInput if `--out` names a file that does not fit."""
     named = None if args.out.is_dir() else format_of(args.out)
+    if named is None and args.out.suffix.lower() in SUFFIXES and not args.out.is_dir():
+        raise BadInput(f"--out {args.out}: results are not written as {args.out.suffix}. Name a .png, or a folder.")
     if named is None:
         return _Results(folder(args.out), "", output_of(args), args.overwrite)
     if count > 1:
@@ -186,6 +193,8 @@ def _complaints(path: Path, failed: list[Path]) -> Generator[None]:
     except SRError as exc:
         complain_about(path, str(exc))
         failed.append(path)
+    except BrokenPipeError:  # of the output: results of the other files would not be read either
+        raise
     except Exception as exc:
         complain_about(path, unexpected(exc, f"upscaling {path}"))
         failed.append(path)
@@ -208,10 +217,15 @@ def _write(result: ImageResult, path: Path, out: _Results, output: Output, kept:
 
 
 def _expanded(paths: list[Path]) -> list[Path]:
-    """Expand patterns such as `*.jpg`, which not every shell expands; keep patterns without matching files."""
+    """Expand patterns such as `*.jpg`, which not every shell expands; keep patterns without matching files.
+
+    Brackets in the name of a folder that exists are no pattern.
+    """
     files: list[Path] = []
     for path in paths:
-        matches = sorted(glob.glob(str(path))) if _is_pattern(path) else []
+        parent = str(path.parent)
+        pattern = os.path.join(glob.escape(parent) if os.path.isdir(parent) else parent, path.name)
+        matches = sorted(glob.glob(pattern)) if _is_pattern(path) else []
         files += map(Path, matches or [path])
     return files
 

@@ -31,13 +31,16 @@ class ImageFiles:
     hidden: int = 0
     """Number of hidden files and hidden folders; a folder counts as one."""
     unreadable: tuple[str, ...] = ()
-    """A sentence for each subfolder that cannot be read."""
+    """A sentence for each subfolder that cannot be read, and for each broken link."""
+    linked: int = 0
+    """Number of links to folders, which are not followed."""
 
     @property
     def left_out(self) -> str:
         """Phrase for the files that were left out, such as "2 other files and 1 hidden file left out"; empty for none."""
-        parts = [_counted(len(self.others), "other file"), _counted(self.hidden, "hidden file")]
-        phrase = " and ".join(part for part in parts if part)
+        counts = ((len(self.others), "other file"), (self.hidden, "hidden file"), (self.linked, "linked folder"))
+        *most, last = [_counted(*count) for count in counts if count[0]] or [""]
+        phrase = f"{', '.join(most)} and {last}" if most else last
         return f"{phrase} left out" if phrase else ""
 
 
@@ -57,7 +60,7 @@ def find_images(folder: Path, *, recursive: bool = False, without: Path | None =
     others: list[Path] = []
     for path in listing.files:
         (images if is_image_file(path) else others).append(path)
-    return ImageFiles(tuple(images), tuple(others), listing.hidden, tuple(listing.unreadable))
+    return ImageFiles(tuple(images), tuple(others), listing.hidden, tuple(listing.unreadable), listing.linked)
 
 
 def is_image_file(path: Path) -> bool:
@@ -66,4 +69,4 @@ def is_image_file(path: Path) -> bool:
 
 
 def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}" if count else ""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

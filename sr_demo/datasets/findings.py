@@ -33,7 +33,7 @@ def findings(report: DataReport) -> list[str]:
             f"{_share(smooth, len(images))} so smooth that bicubic loses almost nothing: little to learn from."
         )
     found.append(_duplicates(report))
-    if report.against:
+    if report.against is not None:
         found.append(_leaks(report))
     if report.not_searched:
         found.append(f"Stopped before copies of {report.not_searched} were searched for.")

@@ -64,7 +64,8 @@ class DataReport:
     stopped: bool = False
     copies: list[Copy] = field(default_factory=list)
     """Copies within the set; both indices refer to `images`."""
-    against: str = ""
+    against: str | None = None
+    """Name of the test images, once the search for them is complete."""
     against_names: list[str] = field(default_factory=list)
     leaks: list[Copy] = field(default_factory=list)
     """Copies of test images: `first` is an index into `images`, `second` into `against_names`."""
@@ -125,7 +126,7 @@ def examine(
         progress(1.0, "done")
     except Cancelled:
         report.stopped = True
-    if against is not None and not report.against:
+    if against is not None and report.against is None:
         report.not_searched = against.name
     return report
 
@@ -190,7 +191,7 @@ def facts(report: DataReport) -> Facts:
         "summary": {key: quantiles([read(image) for image in images]) for key, read in MEASURES.items()},
         "spectrum": spectrum(report),
         "duplicates": [[images[i].name for i in group] for group in groups(report.copies)],
-        "against": None if not report.against else {
+        "against": None if report.against is None else {
             "name": report.against,
             "pictures": len(report.against_names),
             "searched_for_cut_outs": report.searched_cut_outs,

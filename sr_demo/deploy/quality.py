@@ -257,8 +257,9 @@ def _middle(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _mean(values: list[float | None]) -> float | None:
+    """Return the mean of the known values. Images without one, such as a flat one for its share of detail, do not count."""
     known = [v for v in values if v is not None]
-    return round(float(np.mean(known)), 4) if len(known) == len(values) and known else None
+    return round(float(np.mean(known)), 4) if known else None
 
 
 def filled(size: Size) -> Image:

@@ -30,7 +30,7 @@ SCHEMA = Path(__file__).with_name("report.schema.json")
 SCALE = 4
 """Scale of most methods. Scores at other scales are based on other LR images and are not comparable."""
 _LARGEST_SIDE = 4096
-_NOT_STATED = "not stated here: see the paper"
+_NOT_STATED, _OF_USER = "not stated here: see the paper", "not known here: a file of yours"
 
 
 def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress = SILENT) -> Facts:
@@ -120,13 +120,16 @@ def describe(job: Job) -> Facts:
 def _training_data(checkpoint: Checkpoint) -> str:
     if checkpoint.kind == "none":
         return "none"
+    if checkpoint.is_file_of_user:
+        return _OF_USER
     if checkpoint.kind in ("hub", "own"):
         return _NOT_STATED
     data: Any = card(Path(checkpoint.files[0].name).stem).get("data")
     if not isinstance(data, dict):
         return _NOT_STATED
     licence = data.get("licence")
-    return f"{data['count']} photos" + (f": {licence}" if licence else "")
+    photos = f"{data['count']} photos" + (f": {licence}" if licence else "")
+    return f"{photos}; teacher {data['teacher']} ({data['teacher_licence']})" if data.get("teacher") else photos
 
 
 def _references() -> Facts:

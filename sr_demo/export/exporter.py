@@ -94,7 +94,7 @@ def export(
         SRError: The file does not agree with the network, or int8 loses too much.
         Cancelled: Stop was pressed.
     """
-    if out.suffix.lower() != SUFFIXES[kind]:
+    if out.suffix != SUFFIXES[kind]:  # in any other case, neither OpenVINO nor the runner would find it
         raise BadInput(f"A file in the format {kind} ends in {SUFFIXES[kind]}: choose such a name for --out.")
     if not formats(job.approach, job.checkpoint):
         raise BadInput(f"{job.key} is not one network with weights: there is nothing to export.")

@@ -178,7 +178,21 @@ def main() -> None:
     network = next((path for path in networks if path.exists()), None)
     if network is None:
         sys.exit(f"{networks[0]} is missing: keep it in the folder of this program.")
-    write(target, enlarge(read(source), *load(network)))
+    if target.suffix.lower() not in (".png", ".npy"):
+        sys.exit(f"{target} is neither .png nor .npy: choose such a name for the result.")
+    try:
+        image = read(source)
+    except (OSError, ValueError, LookupError, struct.error, zlib.error) as exc:
+        sys.exit(f"{source} cannot be read ({exc}).")
+    loaded = load(network)
+    try:
+        result = enlarge(image, *loaded)
+    except Exception as exc:  # each runtime has its own kinds, such as for a picture that is too small
+        sys.exit(f"{source} cannot be enlarged ({exc}).")
+    try:
+        write(target, result)
+    except OSError as exc:
+        sys.exit(f"{target} cannot be written ({exc.strerror}).")
 
 
 if __name__ == "__main__":

@@ -173,7 +173,7 @@ def _is_stored(file: WeightFile) -> bool:
 
 def _check_own(step: Step) -> None:
     """Raise WeightsUnavailable if a user's own file has changed since it was opened."""
-    if not step.path.is_file() or seals.digest(step.path) != step.file.sha256:
+    if not step.path.is_file() or stored_files.digest(step.path) != step.file.sha256:
         raise WeightsUnavailable(
             f"The model file {step.file.name} was changed or removed since it was opened. Open it again."
         )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sr_demo.checkpoint import WeightFile, WheelMember
+from sr_demo.errors import StorageError
 from sr_demo.system import seals
 from sr_demo.system.storage import cache_folder, guarded, ready, write_atomically
 
@@ -79,17 +80,25 @@ def has_size(form: Form) -> bool:
 
 
 def is_intact(form: Form) -> bool:
-    """Return whether the file has the expected content; remove it if it has not."""
+    """Return whether the file has the expected content; remove it if it has not. Raises StorageError."""
     expected = _expected(form)
     if expected is None or not has_size(form):
         return False
-    found = seals.digest(form.path)
+    found = digest(form.path)
     if found == expected.sha256:
         return True
     log.warning("%s was damaged (%s) and is removed", form.path, difference(expected.sha256, found))
     with guarded(form.path.parent):
         form.path.unlink(missing_ok=True)
     return False
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file. Raises StorageError if it cannot be read, as in a cache of another user."""
+    try:
+        return seals.digest(path)
+    except OSError as exc:
+        raise StorageError(f"{path} cannot be read: {exc.strerror}.") from exc
 
 
 def put(form: Form, arrived: Path, sha256: str, source: str) -> None:

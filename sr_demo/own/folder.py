@@ -23,7 +23,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Path | None:
     if not name:
         return None
     folder = Path(name).expanduser()
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike Path.is_dir, never raises
         raise BadInput(f"The environment variable {VARIABLE} must name a folder of model files, and {folder} is none.")
     return folder
 
@@ -37,12 +37,19 @@ def approaches(folder: Path | None, max_bytes: int = MAX_BYTES) -> list[Approach
     Args:
         folder: Folder of the files; None for no folder.
         max_bytes: Largest file that is accepted.
+
+    Raises:
+        BadInput: The folder cannot be read.
     """
     if folder is None:
         return []
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as exc:
+        raise BadInput(f"The folder {folder} of {VARIABLE} cannot be read: {exc.strerror}.") from exc
     opened: list[Approach] = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+    for path in paths:
+        if path.suffix.lower() not in SUFFIXES or os.path.isdir(path):
             continue
         try:
             opened.append(open_apart(path, max_bytes=max_bytes, keep=True))

@@ -22,6 +22,14 @@ _TEXT = frozenset(range(0x20, 0x7F)) | frozenset(b"\t\n\r")
 
 def check(path: Path, max_bytes: int = MAX_BYTES) -> None:
     """Raise BadInput or OutOfMemory, with the reason and a remedy, if `path` is not a model file that can be opened."""
+    try:
+        _check(path, max_bytes)
+    except OSError as exc:
+        raise BadInput(f"{shown(path.name)} cannot be read: {exc.strerror}.") from exc
+
+
+def _check(path: Path, max_bytes: int) -> None:
+    """Like `check`. Raises OSError if the file cannot be read."""
     name, suffix = shown(path.name), path.suffix.lower()
     if not path.is_file():
         raise BadInput(f"There is no model file {name} at that place.")

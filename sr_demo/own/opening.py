@@ -23,7 +23,7 @@ from sr_demo.timing import Timing
 
 ID = "own"
 """Id of all approaches of users' files; the name of their checkpoint is the stem of the file."""
-STATED = "stated by you"
+STATED, UNSTATED = "stated by you", "not stated"
 _FORMAT = 2
 """Version of the findings of trials; those of other versions are not used."""
 TRIAL_SECONDS = 180.0
@@ -104,7 +104,7 @@ def _approach(path: Path, sha256: str, facts: Facts, licence: str) -> Approach:
         name=model_file.public_name(path.stem),
         title=f"{facts.architecture}, your own file",
         files=(WeightFile(path.name, sha256, size, path=path),),
-        licence=f"{' '.join(licence.split())[:80]}, {STATED}" if licence.strip() else STATED,
+        licence=f"{' '.join(licence.split())[:80]}, {STATED}" if licence.strip() else UNSTATED,
         parameters=facts.parameters,
         bytes_per_pixel=facts.bytes_per_pixel,
         timings=(timing,),

@@ -57,6 +57,7 @@ def _row(result: Result) -> dict[str, Any]:
         "width": max(round(width), 1),
         "height": max(round(height), 1),
         "median_seconds": result.seconds,
+        "peak_growth_mb": result.peak_memory_mb,
     }
     return {
         "family": approach.family,
@@ -65,6 +66,7 @@ def _row(result: Result) -> dict[str, Any]:
             "multiply_adds_per_pixel": {"value": checkpoint.flops_per_pixel / 2, "how": "stated"},
             "peak_mb": result.peak_memory_mb,
             "peak_over_idle_mb": result.peak_memory_mb,
+            "loaded_mb": 0.0,
         },
         "files": {"kind": checkpoint.kind, "bytes": checkpoint.bytes},
         "licence": {"weights": checkpoint.licence, "commercial": commercial_use(checkpoint.licence)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isinf
@@ -14,7 +14,7 @@ import numpy as np
 
 from sr_demo.codecs.image_files import ImageFiles, find_images
 from sr_demo.codecs.sniff import about
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, SRError, first_few
 from sr_demo.image import Image, ImageData, read
 from sr_demo.imaging.degradation import Realistic, degrade
 from sr_demo.imaging.resize import crop_to_multiple, downscale
@@ -28,6 +28,7 @@ from sr_demo.reports.pairing import in_one_folder, matched
 log = logging.getLogger("sr_demo")
 
 
+_LARGEST_SCALE = 8
 _COSTS = ("seconds_per_image", "peak_memory_mb", "precision", "precision_loss_db", "tile", "halo")
 """Keys of a row that are null for results of other tools."""
 
@@ -49,6 +50,8 @@ def images_in(folder: Path) -> ImageFiles:
     found = find_images(folder)
     if not found.images:
         raise BadInput(f"{folder} holds no pictures{f' ({found.left_out})' if found.left_out else ''}.")
+    for sentence in first_few(found.unreadable):
+        log.warning("%s", sentence)
     return found
 
 
@@ -67,7 +70,10 @@ def pairs(hr: Path, lr: Path | None, scale: int, *, keep_lr: bool = True) -> lis
     listed = images_in(hr)
     if listed.left_out:
         log.warning("%s: %s.", hr, listed.left_out)
-    files = list(listed.images)
+    small = _at_other_scales(list(listed.images), scale)
+    files = [path for path in listed.images if path not in small]
+    if small:
+        log.warning("%s: %d small versions for other scales than %d left out.", hr, len(small), scale)
     together = in_one_folder(files, scale)
     if lr is not None and not _same(hr, lr):
         large = [path for path, _ in together] or files
@@ -78,6 +84,17 @@ def pairs(hr: Path, lr: Path | None, scale: int, *, keep_lr: bool = True) -> lis
     if others:
         log.warning("%s: %d other pictures left out.", hr, others)
     return [Pair(large, small if keep_lr else None) for large, small in together]
+
+
+def pairs_by_scale(hr: Path, lr: Path | None, scales: Iterable[int], *, keep_lr: bool = True) -> dict[int, list[Pair]]:
+    """Return the pairs for each of `scales`; see `pairs`."""
+    return {scale: pairs(hr, lr, scale, keep_lr=keep_lr) for scale in dict.fromkeys(scales)}
+
+
+def _at_other_scales(files: list[Path], scale: int) -> set[Path]:
+    """Return the LR images of other scales: `babyx4.png` beside `baby.png`, if `scale` is 2."""
+    others = (other for other in range(2, _LARGEST_SCALE + 1) if other != scale)
+    return {small for other in others for _, small in in_one_folder(files, other) if str(other) in small.stem}
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -142,7 +159,7 @@ def lr_and_reference(reference: ImageData, scale: int, realistic: Realistic | No
 def evaluate(
     runner: Runner,
     jobs: Sequence[Job],
-    test_set: Sequence[Pair],
+    test_sets: Mapping[int, Sequence[Pair]],
     realistic: Realistic | None = None,
     progress: Progress = SILENT,
     others: Sequence[brought.Results] = (),
@@ -152,7 +169,7 @@ def evaluate(
     Args:
         runner: Runs the jobs.
         jobs: The jobs to score.
-        test_set: The images to score on.
+        test_sets: The images to score on, for the scale of each job (`pairs_by_scale`).
         realistic: Degradation of HR if there is no LR file; None for bicubic downscaling.
         progress: Receives the progress, and may stop.
         others: Results of other tools, one for each image, at the scale of the first job.
@@ -162,18 +179,25 @@ def evaluate(
         each of the other tools, whose costs are null.
 
     Raises:
-        SRError: An image cannot be read, or a pair does not match.
+        SRError: An image cannot be read, or a pair does not match. With several scales, this is a failure of the job.
     """
     files = [None] * len(jobs) + [one.files for one in others]
     every = [*jobs, *(one.job for one in others)]
     for index, (job, theirs) in enumerate(zip(every, files, strict=True)):
         scale = (job if theirs is None else jobs[0]).test_scale
+        test_set = test_sets[scale]
         part = progress.part(index / len(every), (index + 1) / len(every))
         results: list[Result] = []
         notes: list[str] = []
         for number, pair in enumerate(test_set):
             part(number / len(test_set), f"{job.key}: {pair.hr.name}")
-            lr, reference = load_pair(pair, scale, realistic)
+            try:
+                lr, reference = load_pair(pair, scale, realistic)
+            except SRError as exc:
+                if len(test_sets) == 1:  # the same for every job
+                    raise
+                yield Failed(job, str(exc))
+                break
             if theirs is None:
                 outcome = runner.attempt(job, lr, reference, Progress(stop=progress.stop))
             else:

@@ -7,6 +7,7 @@ from math import inf, sqrt
 from typing import Any, Literal, NamedTuple
 
 from sr_demo.options import Options, option
+from sr_demo.system import memory
 from sr_demo.system.file_sizes import file_size
 
 Facts = dict[str, Any]
@@ -22,7 +23,8 @@ times longer than their operations suggest, so that the time measured here is us
 RULE = (
     "on other hardware, convolutional networks: operations per pixel x pixels / the rate assumed for that hardware; "
     "attention networks and all other methods: the time measured here, since their operations would suggest far too little. "
-    "For other sizes, time in proportion to the pixels. Memory: as measured here"
+    "For other sizes, time in proportion to the pixels. Memory: as measured here; for larger sizes, its growth during a run "
+    "in proportion to the pixels, up to 2 GB"
 )
 """Rule for the estimation of figures that were not measured, as text for the report."""
 MEMORY_MB = {"2 cores, 8 GB": 8e3, "laptop": 16e3}
@@ -172,8 +174,7 @@ def seconds_for(row: Facts, side: int, hardware: str) -> tuple[float, Literal["m
     exact = [r for r in measured["latency"] if (r["width"], r["height"]) == (side, side)]
     if exact and hardware == HERE:
         return exact[0]["median_seconds"], "measured"
-    largest = max(measured["latency"], key=lambda r: r["width"] * r["height"])
-    return largest["median_seconds"] * pixels / (largest["width"] * largest["height"]), "estimate"
+    return _largest(measured)["median_seconds"] * _times(measured, side), "estimate"
 
 
 def _time(row: Facts, budget: Budget) -> Reason:
@@ -190,10 +191,37 @@ def _time(row: Facts, budget: Budget) -> Reason:
     return Reason(f"it takes {duration}, and {_short(budget.seconds)} s are allowed", "no", seconds, source)
 
 
+def _largest(measured: Facts) -> Facts:
+    return max(measured["latency"], key=lambda r: r["width"] * r["height"])
+
+
+def _times(measured: Facts, side: int) -> float:
+    """Return how many times as many pixels as the largest measured size a square image has."""
+    largest = _largest(measured)
+    return side * side / (largest["width"] * largest["height"])
+
+
+def memory_for(measured: Facts, side: int) -> tuple[float, Literal["measured", "estimate"]]:
+    """Return the peak memory of the process for an image, by RULE; the peak of all runs is a bound for smaller images.
+
+    Args:
+        measured: The "measured" of a row of the report.
+        side: Side of the square input image in pixels.
+
+    Returns:
+        MB, and whether they were measured or estimated.
+    """
+    times, peak = _times(measured, side), measured["peak_mb"]
+    if times <= 1:
+        return peak, "measured"
+    growth = min(_largest(measured)["peak_growth_mb"] * times, memory.ALLOWED / 1e6)
+    return max(peak, measured["loaded_mb"] + growth), "estimate"
+
+
 def _memory(measured: Facts, budget: Budget) -> Reason:
-    peak = measured["peak_mb"]
+    peak, source = memory_for(measured, budget.side)
     available = MEMORY_MB.get(budget.hardware, inf)
-    allowed, source = min(budget.memory_mb, available), "measured" if budget.hardware == HERE else "estimate"
+    allowed, source = min(budget.memory_mb, available), source if budget.hardware == HERE else "estimate"
     text = f"{peak:.0f} MB of memory at the peak{_mark(source)}"
     if peak <= allowed:
         return Reason(text, "yes", peak, source)
@@ -203,11 +231,14 @@ def _memory(measured: Facts, budget: Budget) -> Reason:
 def _vram(measured: Facts, budget: Budget) -> tuple[Reason, ...]:
     """Judge GPU memory if the hardware is a GPU; unmeasured GPUs are estimated by main memory beyond the idle process."""
     available = VRAM_MB.get(budget.hardware)
-    estimate = measured["peak_over_idle_mb"] if available else None
+    main, source = memory_for(measured, budget.side)
+    estimate = measured["peak_over_idle_mb"] + main - measured["peak_mb"] if available else None
     peak = measured.get("vram_peak_mb") if budget.hardware == HERE else estimate
     if peak is None:
         return ()
-    allowed, source = min(budget.vram_mb, available or inf), "measured" if available is None else "estimate"
+    if available is None and source == "estimate":
+        peak *= _times(measured, budget.side)
+    allowed, source = min(budget.vram_mb, available or inf), source if available is None else "estimate"
     text = f"{peak:.0f} MB of GPU memory{_mark(source)}"
     if peak <= allowed:
         return (Reason(text, "yes", peak, source),)
@@ -278,12 +309,12 @@ def _invention(row: Facts, budget: Budget) -> tuple[Reason, ...]:
     figure = "" if share is None else f" ({share:.0f} % of it on photos)"
     if not budget.measures:
         return (Reason(f"may invent detail{figure}" if generative else "not a generative method", "yes"),)
+    if broken := _broken(means, budget):
+        return broken
     if share is None:
         if generative:
             return (Reason("it may invent detail, and the results will be used for measuring", "no"),)
         return (Reason("not a generative method", "yes"),)
-    if broken := _broken(means, budget):
-        return broken
     if generative:
         check = f"a check of each result, since it may invent detail ({share:.0f} % of it on photos)"
         return (Reason(check, "with", share, "measured"),)

@@ -1,10 +1,11 @@
-"""Listing of the files in a folder: hidden files are left out and counted, unreadable subfolders are named."""
+"""Listing of the files in a folder: hidden files are left out and counted, what cannot be read is named."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISREG
 
 from sr_demo.errors import BadInput
 
@@ -20,8 +21,10 @@ class Listing:
     """The files, sorted by path."""
     hidden: int = 0
     """Number of hidden files and hidden folders, which are left out; a folder counts as one."""
+    linked: int = 0
+    """Number of links to folders, which are not followed, in a recursive listing."""
     unreadable: list[str] = field(default_factory=list)
-    """A sentence for each subfolder that cannot be read."""
+    """A sentence for each subfolder that cannot be read, and for each broken link."""
 
 
 def list_files(folder: Path, *, recursive: bool = False, without: Path | None = None) -> Listing:
@@ -38,13 +41,24 @@ def list_files(folder: Path, *, recursive: bool = False, without: Path | None = 
     if not folder.is_dir():
         raise BadInput(f"{folder} is not a folder." if folder.exists() else f"There is no folder {folder}.")
     skipped = None if without is None else without.resolve()
-    files, unreadable, hidden = list[Path](), list[str](), 0
+    files, unreadable, hidden, linked = list[Path](), list[str](), 0, 0
 
     def failed(exc: OSError) -> None:
         sentence = f"The folder {exc.filename} cannot be read: {exc.strerror or exc}."
         if Path(exc.filename) == folder:
             raise BadInput(f"{sentence} Change its permissions, or choose another.") from exc
-        unreadable.append(sentence)
+        if sentence not in unreadable:
+            unreadable.append(sentence)
+
+    def is_file(path: Path) -> bool:
+        try:
+            return S_ISREG(path.stat().st_mode)
+        except PermissionError as exc:  # the names in the folder can be read, but not its files
+            failed(OSError(exc.errno, exc.strerror, str(path.parent)))
+        except OSError as exc:
+            if path.is_symlink():
+                unreadable.append(f"The link {path} cannot be followed: {exc.strerror}.")
+        return False
 
     for place, folders, names in os.walk(folder, onerror=failed):
         here = Path(place)
@@ -53,8 +67,9 @@ def list_files(folder: Path, *, recursive: bool = False, without: Path | None = 
         ]
         hidden += sum(map(is_hidden, (*folders, *names)))
         folders[:] = [name for name in folders if not is_hidden(name)]
-        files += [here / name for name in names if not is_hidden(name) and (here / name).is_file()]
-    return Listing(sorted(files), hidden, unreadable)
+        linked += sum((here / name).is_symlink() for name in folders)
+        files += [here / name for name in names if not is_hidden(name) and is_file(here / name)]
+    return Listing(sorted(files), hidden, linked, unreadable)
 
 
 def is_hidden(name: str) -> bool:

@@ -90,10 +90,11 @@ def guarded(folder: Path) -> Generator[None]:
     try:
         yield
     except OSError as exc:
-        if exc.errno not in _REFUSALS:
+        if exc.errno not in _REFUSALS and exc.filename is None:  # of a connection, which is an OSError too
             raise
+        reason = _REFUSALS.get(exc.errno or 0, exc.strerror)
         raise StorageError(
-            f"Files cannot be kept in {folder}: {_REFUSALS[exc.errno]}. "
+            f"Files cannot be kept in {folder}: {reason}. "
             "Make room there or allow writing, or set SR_DEMO_CACHE to another folder."
         ) from exc
 

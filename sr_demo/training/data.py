@@ -6,6 +6,7 @@ border effects that the network would learn. Legend: N = batch size, p = side of
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 
 from sr_demo.codecs.image_files import find_images
 from sr_demo.codecs.sniff import about
-from sr_demo.errors import BadInput, SRError
+from sr_demo.errors import BadInput, SRError, first_few
 from sr_demo.image import Image, quantize, read
 from sr_demo.imaging.resize import downscale
+
+log = logging.getLogger("sr_demo")
 
 TrainingImage = NDArray[np.uint8]
 
@@ -92,6 +95,8 @@ def image_files(folder: Path) -> list[Path]:
     found = find_images(folder)
     if not found.images:
         raise BadInput(f"The folder {folder} holds no pictures{f' ({found.left_out})' if found.left_out else ''}.")
+    for sentence in first_few(found.unreadable):
+        log.warning("%s", sentence)
     return list(found.images)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, TypeVar
@@ -306,21 +306,25 @@ RECIPES: tuple[Recipe, ...] = (
 
 
 def find(name: str) -> Recipe:
-    """Return the recipe called `name`. Raises BadInput where there is none."""
-    return named(name, {recipe.name: recipe for recipe in RECIPES})
+    """Return the recipe called `name`. Raises BadInput where there is none, which lists those of the digits lab too."""
+    from sr_demo.training import digit_recipes
+
+    others = [recipe.name for recipe in digit_recipes.RECIPES]
+    return named(name, {recipe.name: recipe for recipe in RECIPES}, others=others)
 
 
-def named(name: str, recipes: Mapping[str, T], where: str = "") -> T:
+def named(name: str, recipes: Mapping[str, T], where: str = "", others: Sequence[str] = ()) -> T:
     """Return the recipe called `name`.
 
     Args:
         name: Name of the recipe.
         recipes: The recipes to choose from, by name.
         where: End of the sentence "There is no recipe 'NAME'", such as " in the digits lab".
+        others: Names of recipes of another kind, for the message.
 
     Raises:
         BadInput: No recipe has this name; the message lists all names.
     """
     if name not in recipes:
-        raise BadInput(f"There is no recipe {quoted(name)}{where}. There are: {', '.join(recipes)}.")
+        raise BadInput(f"There is no recipe {quoted(name)}{where}. There are: {', '.join((*recipes, *others))}.")
     return recipes[name]

@@ -5,6 +5,7 @@ Legend: scale = HR side / LR side of a pair.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -64,8 +65,9 @@ def load_validation(path: Path, scale: int, report: Report = print, track: Track
         if not (path / "DIV2K_valid_HR").is_dir():
             return None
         return load_div2k(path, "valid", scale, VALIDATION_SIDE, report, track)
-    folder = path.parent / "val"
-    return load_folder(folder, scale, VALIDATION_SIDE, report) if folder.is_dir() else None
+    folder = Path(os.path.abspath(path)).parent / "val"
+    is_other = folder.is_dir() and not folder.samefile(path)
+    return load_folder(folder, scale, VALIDATION_SIDE, report) if is_other else None
 
 
 def split(pairs: Pairs) -> tuple[Pairs, Pairs]:

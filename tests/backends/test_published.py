@@ -71,7 +71,7 @@ def job(approach: Approach, **options: object) -> Job:
 def set5(approach: Approach, shared_data: Path) -> float:
     """Mean PSNR-Y in dB of the default job on Set5."""
     folder = shared_data / "testsets" / "Set5"
-    (row,) = evaluate(Runner(), [job(approach)], pairs(folder / "HR", folder / "LRx4", 4))
+    (row,) = evaluate(Runner(), [job(approach)], {4: pairs(folder / "HR", folder / "LRx4", 4)})
     assert not isinstance(row, Failed), row
     assert row["images"] == 5
     return row["psnr_y"]

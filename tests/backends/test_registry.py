@@ -66,7 +66,7 @@ def set5(job: Job, shared_data: Path) -> float:
     """Mean PSNR-Y in dB on Set5, with the published LR images at x4."""
     folder = shared_data / "testsets" / "Set5"
     lr = folder / "LRx4" if job.default_scale == 4 else None
-    (row,) = evaluate(Runner(), [job], pairs(folder / "HR", lr, job.default_scale))
+    (row,) = evaluate(Runner(), [job], {job.default_scale: pairs(folder / "HR", lr, job.default_scale)})
     assert not isinstance(row, Failed), row
     return row["psnr_y"]
 

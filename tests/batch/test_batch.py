@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 from tifffile import TiffWriter
 
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.batch.manifest import NAME, held, part_of
 from sr_demo.batch.run import Batch, Summary, run
 from sr_demo.batch.workers import perform_here, perform_in
+from sr_demo.cli.main import main
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.image import ImageData, quantize, read, readonly, write_png
 from sr_demo.imaging.output_size import parse
@@ -320,3 +322,20 @@ def test_a_full_disk_ends_it_in_one_sentence_and_leaves_whole_lines(
     assert len(results(out)) == len(lines(out)) == 2
     summary = do(batch(source, out, resume=True))
     assert summary.done + summary.kept == 5 and len(results(out)) == len(lines(out)) == 5
+
+
+def test_a_file_named_like_a_folder_of_results_gets_another_name(tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    (source / "x.png").mkdir(parents=True)
+    for name in ("x.jpg", "x.png/inner.jpg"):
+        Pillow.new("RGB", (8, 8)).save(source / name)
+    arguments = ["batch", str(source), "--approach", "bicubic", "--out", str(out), "--recursive"]
+    assert main(arguments) == 0
+    assert (out / "x_2.png").is_file() and (out / "x.png" / "inner.png").is_file()
+    assert main([*arguments, "--resume"]) == 0
+
+
+def test_a_folder_without_images_leaves_no_folder_of_results(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    assert main(["batch", str(tmp_path / "in"), "--approach", "bicubic", "--out", str(tmp_path / "out")]) == 2
+    assert not (tmp_path / "out").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
 import signal
 import subprocess
@@ -20,12 +21,14 @@ from sr_demo import catalogue
 from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import Checkpoint, WeightFile
-from sr_demo.cli import main, upscale
+from sr_demo.cli import console, main, upscale
 from sr_demo.cli.bench.commands import SUBCOMMANDS
 from sr_demo.cli.console import stoppable
 from sr_demo.cli.memory import ACTIONS
 from sr_demo.cli.parser import Command
 from sr_demo.codecs.image_files import ImageFiles, find_images
+from sr_demo.deploy import report as deploy_report
+from sr_demo.errors import StorageError
 from sr_demo.faces.detection import Face
 from sr_demo.image import Image, encode_png, read, write_png
 from sr_demo.imaging.alignment import Shift, moved
@@ -35,7 +38,7 @@ from sr_demo.inference.jobs import job_for
 from sr_demo.options import GenerativeOptions
 from sr_demo.progress import Progress
 from sr_demo.reports import evaluation
-from sr_demo.spec import Approach
+from sr_demo.spec import Approach, Request, Upscaler
 from tests import fakes
 from tests.conftest import image_of, noise
 
@@ -255,6 +258,145 @@ def test_arguments_that_do_not_parse_are_one_line(sr, arguments: list[str]) -> N
     assert (said.status, said.out) == (2, "")
     (complaint,) = said.complaints
     assert complaint.endswith("(--help explains)")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "upscale a.png --approach bicubic --out LONG/x.png", "batch LONG --approach bicubic --out out",
+        "evaluate --hr LONG --approach bicubic", "evaluate --hr in --lr LONG --approach bicubic", "data LONG",
+        "deploy bicubic --pairs LONG", "export espcn --format onnx --out LONG.onnx", "memory build LONG --out x",
+        "advise LONG",
+        "train espcn --data LONG --out x.safetensors", "train espcn --data in --out LONG.safetensors",
+        "upscale a.png --model LONG.onnx --out out",
+    ],
+)  # fmt: skip
+def test_a_path_that_the_system_refuses_is_one_line(sr, tmp_path: Path, monkeypatch, command: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path / "a.png")
+    put(tmp_path / "in" / "a.png")
+    said = sr(*command.replace("LONG", "n" * 300).split())
+    assert said.status == 2, said.err
+    assert len(said.complaints) == 1 and "File name too long" in said.err
+
+
+def test_inputs_are_not_replaced_by_a_report(sr, tmp_path: Path) -> None:
+    photo, mask = put(tmp_path / "a.png"), put(tmp_path / "m.png")
+    for mine in (photo, mask):
+        before = mine.read_bytes()
+        said = sr("upscale", photo, "--approach", "bicubic", "--mask", mask, "--out", tmp_path / "o", "--report", mine,
+                  "--overwrite")  # fmt: skip
+        assert said.status == 2 and "never replaced" in said.err and mine.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["big.bmp", "big.HEIC", "big.gif"])
+def test_a_result_in_a_format_that_is_not_written_is_refused(sr, tmp_path: Path, name: str) -> None:
+    said = sr("upscale", put(tmp_path / "a.png"), "--approach", "bicubic", "--out", tmp_path / name)
+    assert said.status == 2 and "results are not written as" in said.err and not (tmp_path / name).exists()
+
+
+def test_brackets_in_the_name_of_a_folder_are_no_pattern(sr, tmp_path: Path) -> None:
+    put(tmp_path / "gl[1]" / "a.png")
+    put(tmp_path / "gl[1]" / "b.png")
+    said = sr("upscale", tmp_path / "gl[1]" / "*.png", "--approach", "bicubic", "--out", tmp_path / "out")
+    assert said.status == 0 and len(list((tmp_path / "out").iterdir())) == 2
+
+
+def _load_twice(request: Request) -> Upscaler:
+    return fakes.Fake(lambda image, progress: resize(image, (2 * image.shape[0], 2 * image.shape[1])))
+
+
+def test_each_approach_is_scored_on_the_pairs_of_its_scale(sr, approaches, tmp_path: Path, caplog) -> None:
+    approaches(replace(fakes.good("twice"), load=_load_twice, scale=2))
+    for name, side in (("baby", 64), ("babyx4", 16), ("bird", 48), ("bird_LR2", 24)):
+        put(tmp_path / "in" / f"{name}.png", side, side)
+    arguments = ("evaluate", "--hr", tmp_path / "in", "--json", tmp_path / "s.json", "--approach")
+    said = sr(*arguments, "bicubic", "--approach", "twice")
+    rows = json.loads((tmp_path / "s.json").read_text())
+    assert [(row["scale"], row["images"]) for row in rows] == [(4, 1), (2, 1)], said.err
+    assert "bicubic:default, 4x" in said.out and "small versions for other scales" in caplog.text
+
+
+def test_a_pair_of_another_scale_fails_alone(sr, approaches, tmp_path: Path) -> None:
+    approaches(replace(fakes.good("twice"), load=_load_twice, scale=2))
+    put(tmp_path / "hr" / "a.png", 64, 64)
+    put(tmp_path / "lr" / "a.png", 16, 16)
+    said = sr(
+        "evaluate", "--hr", tmp_path / "hr", "--lr", tmp_path / "lr", "--approach", "twice", "--approach", "bicubic"
+    )
+    assert said.status == 2 and "does not match" in said.err and "bicubic:" in said.out
+
+
+@pytest.mark.parametrize(
+    "arguments", ["growth espcn --megapixels -1", "growth espcn --megapixels 0", "load --visitors 0", "mosaic -- -5",
+                  "soak --minutes nan", "batch-scaling --workers 0"]
+)  # fmt: skip
+def test_sizes_and_counts_of_benchmarks_have_a_range(sr, arguments: str) -> None:
+    said = sr("bench", *arguments.split())
+    assert said.status == 2 and "is not a" in said.err
+
+
+def test_a_recipe_that_does_not_exist_is_answered_with_all_that_do(sr, tmp_path: Path) -> None:
+    said = sr("train", "nope", "--data", tmp_path, "--out", tmp_path / "x.safetensors")
+    assert said.status == 2 and "espcn" in said.err and "digits-reader" in said.err
+    said = sr("train", "digits-reader", "--benchmark")
+    assert said.status == 2 and "digits-reader is one for digits" in said.err
+
+
+@pytest.mark.parametrize("missing", ["--json", "--html"])
+def test_a_report_that_cannot_be_written_loses_neither_the_others_nor_the_result(
+    sr, tmp_path: Path, monkeypatch, missing: str
+) -> None:
+    def full(path: Path, text: str) -> None:
+        if path.name == missing:
+            raise StorageError(f"{path} cannot be written: No space left on device.")
+        path.write_text(text)
+
+    monkeypatch.setattr(console, "write_text", full)
+    put(tmp_path / "in" / "a.png", 32, 32)
+    reports = ("--json", tmp_path / "--json", "--html", tmp_path / "--html")
+    for command in (("data", tmp_path / "in"), ("deploy", "bicubic", "--size", "16x16", "--pairs", tmp_path / "in")):
+        said = sr(*command, *reports, "--overwrite")
+        assert said.status == 2 and said.complaints[-1].endswith("No space left on device.")
+        assert "bicubic  " in said.out or "1 picture was measured" in said.out
+        assert [path.name for path in tmp_path.glob("--*")] == [{"--json": "--html", "--html": "--json"}[missing]]
+
+
+def test_deploy_uses_its_arguments_whether_or_not_approaches_are_named(sr, monkeypatch) -> None:
+    seen: list[tuple[str, str, bool]] = []
+
+    def note(jobs, *rest: object) -> dict[str, list[object]]:
+        seen.extend((job.key, job.precision, job.download) for job in jobs)
+        return {"approaches": []}
+
+    monkeypatch.setattr(deploy_report, "deploy", note)
+    assert sr("deploy", "--precision", "fp32").status == 0
+    assert len(seen) > 5 and {precision for _, precision, _ in seen} == {"fp32"}
+    seen.clear()
+    assert sr("deploy", "face-restore", "--download").status == 0 and seen[0][2]
+    assert "more than once" in sr("deploy", "rdn", f"rdn:{job_for(APPROACHES, 'rdn').checkpoint.name}").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["--lr", "/nope"], "--lr needs --pairs"), (["--pairs", "/nope"], "--pairs needs --precision int8")],
+)
+def test_export_ignores_no_argument(sr, tmp_path: Path, arguments: list[str], sentence: str) -> None:
+    said = sr("export", "espcn", "--format", "onnx", "--out", tmp_path / "e.onnx", *arguments)
+    assert said.status == 2 and sentence in said.err
+
+
+def test_output_that_is_no_longer_read_ends_a_command_in_silence(tmp_path: Path) -> None:
+    program = (
+        "import sys; from sr_demo.cli import main, listing\n"
+        "def run(args):\n    for i in range(9999): print('x' * 99)\n    return 0\n"
+        "listing.run = run; sys.exit(main.main(['list']))"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run([sys.executable, "-c", program], stdout=write, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 def test_a_folder_that_cannot_be_created_is_one_line(sr, tmp_path: Path) -> None:

@@ -407,3 +407,10 @@ def test_missing_ray_is_reported_in_a_sentence(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ray_cluster, "import_module", missing)
     with pytest.raises(MissingDependency, match="requirements-ray"):
         list(RayExecutor().map(shards.embed_shard, [1], SILENT))
+
+
+def test_a_file_name_that_is_no_unicode_is_a_photo_like_any_other(tmp_path: Path, photos: tuple[Path, ...]) -> None:
+    photo = tmp_path / os.fsdecode(b"caf\xe9.png")
+    shutil.copy(photos[0], photo)
+    built = database_build.build_named_database(request((photo,)), LocalExecutor(), SILENT)
+    assert built.database.photos == 1

@@ -87,4 +87,4 @@ def test_the_list_names_the_files_of_the_folder(
     assert main(["list", "--json"]) == 0
     listed = [record for record in json.loads(capsys.readouterr().out) if record["id"] == "own"]
     assert [record["checkpoints"][0]["name"] for record in listed] == ["mine"]
-    assert listed[0]["checkpoints"][0]["licence"] == "stated by you"
+    assert listed[0]["checkpoints"][0]["licence"] == "not stated"

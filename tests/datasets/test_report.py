@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 
 from sr_demo.cli import main
 from sr_demo.datasets.entries import Entry, entries, from_files
+from sr_demo.datasets.findings import findings
 from sr_demo.datasets.html_report import data_body, data_html
 from sr_demo.datasets.inspection import crops, luma_of, measure, radial_spectrum
 from sr_demo.datasets.plots import histogram
@@ -249,3 +250,15 @@ def test_ctrl_c_ends_the_measuring_and_still_reports(folder, monkeypatch, capsys
 def test_a_wrong_place_is_one_line(tmp_path, capsys):
     assert main.main(["data", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_folder_is_named_however_its_path_is_written(folder, tmp_path, monkeypatch, capsys):
+    """`.` is a path without a last part: a report without a name lost its leaks."""
+    monkeypatch.chdir(folder)
+    assert main.main(["data", "../photos", "--against", ".", "--json", "d.json"]) == 0
+    found = json.loads((folder / "d.json").read_text())
+    assert found["against"]["name"] == found["name"] == "/".join(folder.parts[-2:])
+    assert len(found["against"]["leaks"]) >= 4
+    assert f"also in {found['name']}: take them out" in capsys.readouterr().out
+    nameless = examine("", "", entries(folder)[1], Against("", entries(folder)[1]))
+    assert facts(nameless)["against"]["leaks"] and any("also in" in sentence for sentence in findings(nameless))

@@ -18,7 +18,10 @@ import numpy as np
 import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
-from sr_demo.checkpoint import Checkpoint
+from sr_demo.catalogue import APPROACHES
+from sr_demo.checkpoint import EMBEDDED, Checkpoint
+from sr_demo.cli.main import main
+from sr_demo.deploy import report as deploy_report
 from sr_demo.deploy.cross_check import Check, line, resident, side_of
 from sr_demo.deploy.csv_report import deploy_csv
 from sr_demo.deploy.html_report import deploy_html
@@ -30,7 +33,7 @@ from sr_demo.deploy.timed_run import Subject
 from sr_demo.errors import BadInput, Cancelled, SRError
 from sr_demo.image import Image, ImageData, Size, readonly, write_png
 from sr_demo.imaging.resize import downscale
-from sr_demo.inference.jobs import Job
+from sr_demo.inference.jobs import Job, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import Progress
@@ -272,11 +275,11 @@ def row(**changes: Any) -> dict[str, Any]:
     """A measured row, easy to judge."""
     made = describe(_job(BICUBIC))
     lines = [
-        {"width": side, "height": side, "median_seconds": seconds}
+        {"width": side, "height": side, "median_seconds": seconds, "peak_growth_mb": 50.0}
         for side, seconds in ((64, 0.1), (128, 0.4), (256, 2.0))
     ]
     made["measured"] = {
-        "peak_mb": 900.0, "peak_over_idle_mb": 700.0, "vram_peak_mb": None, "latency": lines,
+        "peak_mb": 900.0, "peak_over_idle_mb": 700.0, "loaded_mb": 800.0, "vram_peak_mb": None, "latency": lines,
         "multiply_adds_per_pixel": {"value": 1e6, "how": "counted"},
     }  # fmt: skip
     return made | changes
@@ -306,6 +309,22 @@ def test_figures_for_other_sizes_and_machines_are_marked_as_estimates() -> None:
     there = judge(Budget(hardware="T4", seconds=0.01), family="convolutional")
     assert there.level == "fits" and there.reasons[0].source == "estimate"
     assert there.reasons[0].figure == pytest.approx(2 * 1e6 * 256**2 / 16e12)
+
+
+@pytest.mark.parametrize(
+    ("side", "peak", "mark"),
+    [(64, 900.0, "measured"), (256, 900.0, "measured"), (272, 900.0, "estimate"), (512, 1000.0, "estimate"),
+     (8192, 2800.0, "estimate")],
+)  # fmt: skip
+def test_memory_of_images_larger_than_all_that_were_measured_is_an_estimate(side: int, peak: float, mark: str) -> None:
+    for hardware, source in ((HERE, mark), ("laptop", "estimate")):
+        found = judge(Budget(side=side, memory_mb=850, hardware=hardware)).reasons[1]
+        assert (found.figure, found.source, found.holds) == (peak, source, "no")
+        assert ("(estimate)" in found.text) is (source == "estimate")
+    gpu = row()
+    gpu["measured"] |= {"vram_peak_mb": 100.0}
+    on_gpu = verdict(gpu, Budget(side=512, vram_mb=300, seconds=100)).sentence
+    assert "it takes 400 MB of GPU memory (estimate)" in on_gpu
 
 
 @pytest.mark.parametrize("family", ["attention", "diffusion", "retrieval", "baseline"])
@@ -372,6 +391,20 @@ def test_each_threshold_of_results_that_are_measured_can_be_set(budget: dict[str
     assert judge(Budget(measures=True, consistency_db=100), measured=identical).level == "fits"
 
 
+def test_an_image_without_detail_switches_off_no_threshold(tmp_path: Path) -> None:
+    flat = readonly(np.full((64, 64, 3), 0.5, np.float32))
+    for name, image in (("flat", flat), ("noise", noise(64, 64))):
+        write_png(ImageData(image), tmp_path / f"{name}.png")
+    means = quality(Subject(Runner(), _job(BICUBIC)), pairs(tmp_path, None, 4))["photos_mean"]
+    assert means["hallucination"] is not None and means["omission"] > 1
+    strict = Budget(measures=True, missing_percent=1)
+    found = judge(strict, measured=row()["measured"] | {"quality": {"photos_mean": means}})
+    assert "of the original's detail is missing" in found.sentence
+    nothing_lost = {"hallucination": None, "omission": None, "lr_consistency": 20.0}
+    found = judge(strict, measured=row()["measured"] | {"quality": {"photos_mean": nothing_lost}})
+    assert "its LR consistency is 20 dB" in found.sentence
+
+
 def test_a_report_can_be_judged_again_without_measuring(report: dict[str, Any]) -> None:
     strict = judged(report, Budget(seconds=0.01, side=8192))
     assert strict["approaches"][0]["verdict"]["level"] == "does not fit"
@@ -392,11 +425,6 @@ def test_without_names_everything_that_needs_no_download_is_measured() -> None:
     assert [job.key for job in embedded_jobs((BICUBIC, good()))] == ["bicubic", "good"]
 
 
-def test_the_schema_travels_with_the_package() -> None:
-    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
-    assert SCHEMA.is_file() and '"sr_demo.deploy" = ["*.json"]' in project.read_text()
-
-
 @pytest.mark.parametrize(
     ("seconds", "peak", "holds"),
     [(0.2, 500.0, True), (0.229, 549.0, True), (0.231, 500.0, False), (0.169, 500.0, False), (0.2, 551.0, False)],
@@ -412,3 +440,23 @@ def test_memory_is_read_from_the_output_of_time() -> None:
     assert resident("\tCommand being timed: x\n\tMaximum resident set size (kbytes): 732776\n\tPage size: 1") == 732776
     with pytest.raises(SRError, match="package `time`"):
         resident("real 0.1")
+
+
+def test_the_teacher_of_a_network_is_stated_with_its_licence() -> None:
+    compact = describe(job_for(APPROACHES, "real-esrgan:compact"))
+    assert compact["training_data"].endswith("; teacher real-esrgan:x4plus (BSD-3-Clause)")
+    assert "teacher" not in describe(job_for(APPROACHES, "espcn"))["training_data"]
+
+
+def test_the_licence_of_a_file_is_the_one_that_the_user_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    path, stated = EMBEDDED / "espcn-x4.safetensors", list[str]()
+
+    def note(jobs: list[Job], *rest: object) -> dict[str, Any]:
+        stated.append(jobs[0].checkpoint.licence)
+        assert describe(jobs[0])["training_data"] == "not known here: a file of yours"
+        return {"approaches": []}
+
+    monkeypatch.setattr(deploy_report, "deploy", note)
+    assert main(["deploy", "--model", str(path)]) == 0
+    assert main(["deploy", "--model", str(path), "--licence", "MIT"]) == 0
+    assert stated == ["not stated", "MIT, stated by you"]

@@ -270,3 +270,39 @@ def test_the_weights_of_the_runners_tiles_add_up_to_one(halo: int, multiple: int
     image = noise(77, 130)
     out = portable_runner.enlarge(image, lambda x: x.repeat(4, axis=2).repeat(4, axis=3), rule, side=32)
     assert np.abs(out - image.repeat(4, axis=0).repeat(4, axis=1)).max() < 1e-6
+
+
+@pytest.mark.parametrize(("kind", "name"), [("onnx", "NET.ONNX"), ("openvino", "UP.XML"), ("torchscript", "net.PT")])
+def test_the_suffix_is_that_by_which_the_file_is_found_again(rdn: Job, tmp_path: Path, kind: Any, name: str) -> None:
+    with pytest.raises(BadInput, match="choose such a name"):
+        export(rdn, kind, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "sentence"),
+    [
+        ("none.png", "r.png", "none.png cannot be read"), ("cut.png", "r.png", "cut.png cannot be read"),
+        ("good.png", "r.jpg", "r.jpg is neither"), ("good.png", "no/r.png", "r.png cannot be written"),
+        ("small.npy", "r.png", "small.npy cannot be enlarged"),
+    ],
+)  # fmt: skip
+def test_the_runner_answers_bad_arguments_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str, sentence: str
+) -> None:
+    Pillow.new("RGB", (8, 8)).save(tmp_path / "good.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "good.png").read_bytes()[:40])
+    np.save(tmp_path / "small.npy", np.zeros((1, 1, 3), np.uint8))
+    (tmp_path / "net.onnx").write_bytes(b"")
+
+    def run(lr: Any) -> Any:
+        if lr.shape[2] < 2:
+            raise RuntimeError("too small")
+        return lr.repeat(4, axis=2).repeat(4, axis=3)
+
+    rule = {"scale": 4, "mode": "tiles", "halo": 2, "multiple_of": 1, "blend": 0, "largest": 256, "seen": 256}
+    monkeypatch.setattr(portable_runner, "load", lambda path: (run, rule))
+    monkeypatch.setattr(portable_runner, "__file__", str(tmp_path / "net_run.py"))
+    monkeypatch.setattr(sys, "argv", ["net_run.py", str(tmp_path / source), str(tmp_path / target)])
+    with pytest.raises(SystemExit) as ended:
+        portable_runner.main()
+    assert sentence in str(ended.value)

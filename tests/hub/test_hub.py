@@ -19,9 +19,10 @@ import huggingface_hub
 import pytest
 
 from sr_demo.checkpoint import Checkpoint, Repository, WeightFile
-from sr_demo.errors import Cancelled, WeightsUnavailable
-from sr_demo.hub import checkpoints, repositories
+from sr_demo.errors import Cancelled, StorageError, WeightsUnavailable
+from sr_demo.hub import checkpoints, repositories, stored_files
 from sr_demo.progress import Progress
+from sr_demo.system import seals
 from tests.hub_server import Fault, HubServer
 
 pytestmark = pytest.mark.hub
@@ -373,3 +374,21 @@ def test_a_missing_repository_is_named_with_its_mirrors(hub):
     files = Repository("gone/models", ("*.pth",), len(CONTENT), mirrors=("absent/models",))
     with pytest.raises(WeightsUnavailable, match=r"^gone/models and absent/models could not be fetched"):
         repositories.fetch(files, Progress())
+
+
+def test_a_stored_file_that_may_not_be_read_is_a_sentence(tmp_path, monkeypatch):
+    """As in a cache that several users share."""
+
+    def refuse(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (tmp_path / "w.safetensors").write_bytes(b"12")
+    own = WeightFile("w.safetensors", "0" * 64, 2, path=tmp_path / "w.safetensors")
+    published = WeightFile("w.safetensors", "3" * 64, 2, ("http://127.0.0.1:9/w",))
+    stored = stored_files.forms(published)[0].path
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    stored.write_bytes(b"12")
+    monkeypatch.setattr(seals, "digest", refuse)
+    for file in (own, published):
+        with pytest.raises(StorageError, match=r"w\.safetensors cannot be read: Permission denied"):
+            checkpoints.fetch(Checkpoint("w", "W", (file,)))

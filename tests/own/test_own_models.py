@@ -20,7 +20,7 @@ from torch import nn
 
 from sr_demo.backends import spandrel_loader
 from sr_demo.checkpoint import EMBEDDED
-from sr_demo.errors import SRError, WeightsUnavailable
+from sr_demo.errors import BadInput, SRError, WeightsUnavailable
 from sr_demo.export.formats import torch_run
 from sr_demo.hub.checkpoints import is_available
 from sr_demo.inference.jobs import Job, job_for
@@ -101,7 +101,7 @@ def test_networks_of_spandrel_run_on_odd_sizes(states: Any, tmp_path: Path, name
     path = tmp_path / f"my {name}.pth"
     torch.save({"params_ema": states[name]}, path)
     approach = opened(path)
-    assert (approach.id, approach.scale, approach.checkpoints[0].licence) == ("own", scale, "stated by you")
+    assert (approach.id, approach.scale, approach.checkpoints[0].licence) == ("own", scale, "not stated")
     assert approach.checkpoints[0].name == f"my_{name}"
     assert job(approach).key == f"own:my_{name}"
     result = upscaled(approach)
@@ -440,3 +440,29 @@ def test_a_prefix_is_removed_only_after_the_names_were_tried_as_they_are() -> No
 
 def test_the_name_of_a_file_is_made_plain() -> None:
     assert model_file.public_name("my model:<b>") == "my_model__b_"
+
+
+def test_a_file_that_may_not_be_read_is_a_sentence_and_the_others_of_the_folder_are_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = Path.open
+
+    def refuse(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path.suffix == ".onnx":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *args, **kwargs)
+
+    (tmp_path / "mine.onnx").write_bytes(b"x")
+    (tmp_path / "gone.onnx").symlink_to(tmp_path / "nowhere.onnx")
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(BadInput, match=r"mine\.onnx cannot be read: Permission denied"):
+        open_model(tmp_path / "mine.onnx")
+    assert folder.approaches(tmp_path) == []
+    assert "mine.onnx cannot be read" in caplog.text and "no model file gone.onnx" in caplog.text
+
+    def closed(path: Path) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(BadInput, match="cannot be read: Permission denied"):
+        folder.approaches(tmp_path)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from jinja2 import UndefinedError
 
@@ -18,8 +16,3 @@ def test_values_are_escaped() -> None:
 def test_a_missing_value_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         render("legend.html", entries=[])
-
-
-def test_the_templates_are_part_of_the_package() -> None:
-    project = Path(__file__).resolve().parents[2] / "pyproject.toml"
-    assert '"sr_demo.reports" = ["templates/*.html"]' in project.read_text(encoding="utf-8")

@@ -48,6 +48,43 @@ def test_the_folder_that_macos_puts_into_zips_is_hidden_and_counted(tmp_path: Pa
     assert (found.others, found.hidden) == ((), 1)
 
 
+def test_links_that_are_not_followed_are_counted_or_named(tmp_path: Path) -> None:
+    tree(tmp_path)
+    (tmp_path / "photo.jpg").symlink_to(tmp_path / "moved.jpg")
+    (tmp_path / "round.jpg").symlink_to(tmp_path / "round.jpg")
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "a.jpg")
+    (tmp_path / "linked").symlink_to(tmp_path / "sub")
+    found = find_images(tmp_path, recursive=True)
+    assert [path.name for path in found.images] == ["a.jpg", "link.jpg", "e.jpg", "b.jpg"]
+    assert found.left_out == "3 hidden files and 1 linked folder left out"
+    assert sorted(found.unreadable) == [
+        f"The link {tmp_path / 'photo.jpg'} cannot be followed: No such file or directory.",
+        f"The link {tmp_path / 'round.jpg'} cannot be followed: Too many levels of symbolic links.",
+    ]
+    assert find_images(tmp_path).left_out == "1 hidden file left out", "folders do not count without --recursive"
+
+
+def test_a_folder_whose_files_cannot_be_reached_is_named_and_the_others_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with permission to read the folder (`chmod 444`), but not to enter it."""
+    real = os.stat
+
+    def refuse(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        if "/sub/" in str(path):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path, *args, **kwargs)
+
+    tree(tmp_path)
+    (tmp_path / "sub" / "c.jpg").write_text("x")
+    monkeypatch.setattr(os, "stat", refuse)
+    listing = list_files(tmp_path, recursive=True)
+    assert listing.unreadable == [f"The folder {tmp_path / 'sub'} cannot be read: Permission denied."]
+    assert [path.name for path in listing.files] == ["a.jpg", "e.jpg"]
+    with pytest.raises(BadInput, match="sub cannot be read: Permission denied"):
+        list_files(tmp_path / "sub")
+
+
 def test_a_folder_that_cannot_be_read_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.scandir
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from sr_demo.system import scratch
+from sr_demo.errors import StorageError
+from sr_demo.system import scratch, storage
 from sr_demo.system.storage import unfinished_folder, write_atomically
 
 
@@ -43,3 +46,11 @@ def test_an_unfinished_folder_goes_with_what_was_not_moved_out_of_it(tmp_path: P
         assert scratch.unfinished(tmp_path) == [folder]
         (folder / "whole").replace(tmp_path / "whole")
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENAMETOOLONG, errno.ESTALE])
+def test_every_refusal_of_a_folder_is_a_sentence(tmp_path: Path, number: int) -> None:
+    with pytest.raises(StorageError, match="Files cannot be kept"), storage.guarded(tmp_path):
+        raise OSError(number, os.strerror(number), str(tmp_path))
+    with pytest.raises(ConnectionResetError), storage.guarded(tmp_path):
+        raise ConnectionResetError(errno.ECONNRESET, "reset")

@@ -3,6 +3,7 @@
 import argparse
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -303,3 +304,13 @@ def test_the_command_refuses_test_sets_before_it_trains(test_set, tmp_path, monk
     named = ("edsr", "--data", str(tmp_path / "photos"), "--out", str(tmp_path / "e.safetensors"))
     assert train.run_train(parser.parse_args([*named, "--test-sets", str(test_set.parent)])) == 2
     assert "Set5/LRx4" in capsys.readouterr().err
+
+
+def test_validation_images_lie_beside_the_folder_however_its_path_is_written(tmp_path, monkeypatch):
+    for name in ("train", "val"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((96, 96, 3), np.uint8)).save(tmp_path / name / f"{name}.png")
+    monkeypatch.chdir(tmp_path / "train")
+    beside = sources.load_validation(Path("."), 4)
+    assert beside is not None and beside.names == ("val.png",)
+    assert sources.load_validation(Path("../val"), 4) is None, "training images do not validate themselves"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -54,7 +55,7 @@ def content_key(request: BuildRequest) -> str:
             status = file.stat()
         except OSError as problem:
             raise BadInput(f"{file} cannot be read ({problem.strerror}).") from problem
-        digest.update(f"\n{file.absolute()} {status.st_size} {status.st_mtime_ns}".encode())
+        digest.update(b"\n" + os.fsencode(file.absolute()) + f" {status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()[:16]
 
 

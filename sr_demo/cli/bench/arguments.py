@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from math import inf
 
 from sr_demo.cli.models import add_model
 
@@ -22,7 +23,7 @@ def add_megapixels(parser: argparse.ArgumentParser, default: str) -> None:
     """Add `--megapixels`, which may be repeated."""
     parser.add_argument(
         "--megapixels",
-        type=float,
+        type=positive,
         action="append",
         metavar="N",
         help=f"size of the result; may be repeated ({default})",
@@ -31,3 +32,21 @@ def add_megapixels(parser: argparse.ArgumentParser, default: str) -> None:
 
 def _at_least_one(text: str) -> int:
     return max(int(text), 1)
+
+
+def count(text: str) -> int:
+    """Return a whole number from 1. Raises ArgumentTypeError for everything else."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def positive(text: str) -> float:
+    """Return a finite number above 0. Raises ArgumentTypeError for everything else."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value

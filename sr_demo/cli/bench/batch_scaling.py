@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from sr_demo.cli.bench.arguments import count
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -17,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "source", nargs="?", type=Path, metavar="IN_DIR", help="folder of pictures (default: 24 of 128 x 128 pixels)"
     )
     parser.add_argument("--approach", default="edsr", metavar="ID[:CHECKPOINT]", help="which approach (edsr)")
-    parser.add_argument("--workers", type=int, default=2, metavar="N", help="compared with one (2)")
+    parser.add_argument("--workers", type=count, default=2, metavar="N", help="compared with one (2)")
 
 
 def run(args: argparse.Namespace) -> int:

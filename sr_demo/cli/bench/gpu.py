@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from sr_demo.cli.console import add_overwrite, complain, write_text
-from sr_demo.system.outputs import refuse_existing
+from sr_demo.system.outputs import new_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,13 +22,18 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print each row; return 2 without a GPU."""
     import torch
 
-    from sr_demo.benchmarks.gpu import HEADING, cases, line, measure
-
     if not torch.cuda.is_available():
         complain("there is no GPU that torch can use here.")
         return 2
-    if args.json not in (None, "-"):
-        refuse_existing([Path(args.json)], overwrite=args.overwrite)
+    with new_files(None if args.json in (None, "-") else Path(args.json), overwrite=args.overwrite):
+        return _measure(args)
+
+
+def _measure(args: argparse.Namespace) -> int:
+    import torch
+
+    from sr_demo.benchmarks.gpu import HEADING, cases, line, measure
+
     rows: list[dict[str, object]] = []
     if args.json != "-":
         print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}\n{HEADING}", flush=True)

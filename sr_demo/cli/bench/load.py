@@ -6,6 +6,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from sr_demo.cli.bench.arguments import count
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -14,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "/upscale, waits for the result and fetches the PNG, which must be that of its own image. One more visitor uses the "
         "page meanwhile: the light requests."
     )
-    parser.add_argument("--visitors", type=int, default=50, metavar="N", help="how many at once (50)")
+    parser.add_argument("--visitors", type=count, default=50, metavar="N", help="how many at once (50)")
     parser.add_argument("--method", default="espcn", metavar="ID[:CHECKPOINT]", help="what they request (espcn)")
 
 

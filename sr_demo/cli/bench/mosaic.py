@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from sr_demo.cli.bench.arguments import count
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--photos", type=Path, metavar="DIR", help="folder of photos (default: those of scikit-image)")
     parser.add_argument(
-        "counts", type=int, nargs="*", metavar="COUNT", help="numbers of patches (10000 100000 1000000)"
+        "counts", type=count, nargs="*", metavar="COUNT", help="numbers of patches (10000 100000 1000000)"
     )
 
 

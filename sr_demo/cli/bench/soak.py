@@ -7,6 +7,8 @@ import tempfile
 from dataclasses import astuple, fields
 from pathlib import Path
 
+from sr_demo.cli.bench.arguments import count, positive
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -14,9 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Four kinds of visits take turns, each in a session of its own: an upload and bicubic through the API, the same "
         "with espcn, a visit of the page, and the list of methods. Growth is the slope over the second half of the run."
     )
-    parser.add_argument("--minutes", type=float, default=10.0, metavar="N", help="how long (10)")
-    parser.add_argument("--store-mb", type=int, default=64, metavar="N", help="SR_DEMO_MAX_STORE_MB of the server (64)")
-    parser.add_argument("--visitors", type=int, default=2, metavar="N", help="how many send requests at once (2)")
+    parser.add_argument("--minutes", type=positive, default=10.0, metavar="N", help="how long (10)")
+    parser.add_argument(
+        "--store-mb", type=count, default=64, metavar="N", help="SR_DEMO_MAX_STORE_MB of the server (64)"
+    )
+    parser.add_argument("--visitors", type=count, default=2, metavar="N", help="how many send requests at once (2)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from sr_demo.cli.bench.arguments import add_rounds
 from sr_demo.cli.console import add_overwrite, complain, write_text
 from sr_demo.cli.models import add_model, models
-from sr_demo.system.outputs import refuse_existing
+from sr_demo.system.outputs import new_files
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,12 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure each case and print it when it is done; return 2 when a path could not be run."""
+    with new_files(None if args.json in (None, "-") else Path(args.json), overwrite=args.overwrite):
+        return _measure(args)
+
+
+def _measure(args: argparse.Namespace) -> int:
     from sr_demo.benchmarks.performance_page import machine, write_page
     from sr_demo.benchmarks.speed import HEADING, Row, bench, lines, records
     from sr_demo.benchmarks.speed_cases import of_model
 
-    if args.json not in (None, "-"):
-        refuse_existing([Path(args.json)], overwrite=args.overwrite)
     rows, failed = list[Row](), False
     more = [of_model(job) for job in models(args.model)]
     out = sys.stderr if args.json == "-" else sys.stdout
