@@ -585,9 +585,9 @@ def test_a_higher_window_gives_higher_images(url: str, open_page: OpenPage):
     view = _show(page, "Three")
     _press(view, "Compare two")
     stage = view.locator(".srv-two .srv-stage")
-    expect(stage).to_have_css("height", "310px")
+    expect(stage).to_have_css("height", "255px")
     page.set_viewport_size({"width": 1280, "height": 900})
-    expect(stage).to_have_css("height", "558px")
+    expect(stage).to_have_css("height", "459px")
 
 
 def test_an_image_whose_stage_was_removed_under_the_pointer_does_not_follow_it(url: str, open_page: OpenPage):
