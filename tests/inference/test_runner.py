@@ -87,7 +87,7 @@ def test_the_alpha_channel_of_a_result_is_not_held_by_the_model() -> None:
     made = job(fakes.approach(fakes.Fake(work), name="clear"))
     runner, other = Runner(), Runner()
     assert runner.run(made, image).image.alpha is not None, "31 MB"
-    # The least of three: what else the process frees or allocates meanwhile is part of a peak.
+    # The minimum of 3 runs: what else the process frees or allocates meanwhile is part of a peak.
     held, expected = (min(one.run(made, opaque).peak_memory_mb for _ in range(3)) for one in (runner, other))
     assert held == pytest.approx(expected, abs=15)
 
