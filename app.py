@@ -17,18 +17,18 @@ import tempfile
 
 from sr_demo.backends.selection import Preparer
 from sr_demo.catalogue import APPROACHES
-from sr_demo.community import opening
+from sr_demo.community import fetched_models
 from sr_demo.errors import SRError
 from sr_demo.hub.fetching import fetch_each, recommended
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.time_estimates import Estimates
-from sr_demo.own import folder
+from sr_demo.inference.time_estimates import TimeEstimates
 from sr_demo.pipelines import zero_gpu
 from sr_demo.settings import from_environment
 from sr_demo.system import memory, scratch
-from sr_demo.system.storage import cache_folder, guarded, ready
-from sr_demo.ui.store import Store, place
+from sr_demo.system.storage import cache_folder, disk_errors_translated, ensure_folder
+from sr_demo.ui.store import Store, temporary_root
 from sr_demo.ui.warmup import warm_up
+from sr_demo.user_models import folder
 
 _CACHE_BYTES = 100 * 2**20
 """Free space in the cache folder below which a warning is logged: for samples, a patch database and some networks."""
@@ -42,7 +42,7 @@ def main() -> int:
     try:
         settings = from_environment(os.environ)
         models = folder.from_environment()
-        temporary = place()
+        temporary = temporary_root()
         store = Store(max_bytes=settings.max_store_megabytes * 2**20)
         store.lend_to_gradio()
         from sr_demo.ui import mcp, page
@@ -52,14 +52,14 @@ def main() -> int:
     except SRError as exc:
         return _refused(exc)
     signal.signal(signal.SIGTERM, _end)
-    zero_gpu.announce()
+    zero_gpu.declare_gpu_function()
     store.keep_tidy(first=lambda: (scratch.sweep(temporary), scratch.sweep_cache(cache_folder())))
     _check_cache()
     if settings.fetch:
         _fetch_recommended()
-    runner = Runner(Estimates(cache_folder() / "estimates.json"), Preparer())
+    runner = Runner(TimeEstimates(cache_folder() / "estimates.json"), Preparer())
     max_bytes = settings.max_model_megabytes * 2**20
-    approaches = (*APPROACHES, *folder.approaches(models, max_bytes), *opening.fetched(max_bytes))
+    approaches = (*APPROACHES, *folder.approaches(models, max_bytes), *fetched_models.stored_approaches(max_bytes))
     demo = page.build_page(approaches, runner, store, settings)
     demo.launch(**page.launch_arguments(store, settings), prevent_thread_lock=True)
     if settings.mcp:
@@ -68,7 +68,7 @@ def main() -> int:
         except SRError as exc:
             demo.close(verbose=False)
             return _refused(exc)
-    memory.settle()
+    memory.freeze_garbage_collection()
     gc.enable()
     warm_up(runner, approaches)
     demo.block_thread()
@@ -95,8 +95,8 @@ def _end(*_: object) -> None:
 def _check_cache() -> None:
     """Warn at the start where the cache cannot be written. The page runs, and shows an error where it needs the cache."""
     try:
-        folder = ready(cache_folder(), need=_CACHE_BYTES)
-        with guarded(folder), tempfile.TemporaryFile(dir=folder):
+        folder = ensure_folder(cache_folder(), need=_CACHE_BYTES)
+        with disk_errors_translated(folder), tempfile.TemporaryFile(dir=folder):
             pass
     except SRError as exc:
         logging.getLogger("sr_demo").warning("%s The page runs, but nothing new is kept between runs.", exc)

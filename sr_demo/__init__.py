@@ -67,9 +67,9 @@ def upscale(
     Raises:
         SRError: The image cannot be read, a name, an option or the size is unknown, or the approach cannot run here.
     """
-    from sr_demo.inference.faithful import allowed_by
+    from sr_demo.inference.faithful import allowed_detail
 
-    allowed = None if mask is None else allowed_by(_read(mask).rgb)
+    allowed = None if mask is None else allowed_detail(_read(mask).rgb)
     return _runner().run(_job(approach, options, precision, download, size), _read(image), allowed=allowed)
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from sr_demo.system.hardware import Needs
+from sr_demo.system.hardware import HardwareRequirements
 from sr_demo.timing import Timing, from_card
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
@@ -156,7 +156,7 @@ class Checkpoint:
     """Whether `fetch --recommended` downloads it."""
     repositories: tuple[Repository, ...] = ()
     """Hub repositories that belong to the checkpoint, in addition to `files`."""
-    needs: Needs | None = None
+    needs: HardwareRequirements | None = None
     """Required hardware and packages; None if there are no requirements."""
 
     @property

@@ -15,7 +15,7 @@
     └── Cancelled            the user pressed Stop: not an error
 
 Anything else that reaches the top is a bug. It is logged with its traceback under a short reference, which is shown to the
-user (`unexpected`). Foreign exceptions are translated by type, in one table per interface to a library.
+user (`log_unexpected`). Foreign exceptions are translated by type, in one table per interface to a library.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def quoted(value: object, longest: int = 60) -> str:
     return repr(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
-def unexpected(exc: BaseException, doing: str) -> str:
+def log_unexpected(exc: BaseException, doing: str) -> str:
     """Log a bug with its traceback, and return the sentence to show instead. A full disk or memory is not a bug.
 
     Args:

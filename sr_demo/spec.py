@@ -103,7 +103,7 @@ class SizedUpscaler(Upscaler, Protocol):
         ...
 
 
-class Remarked(NamedTuple):
+class RemarkedImage(NamedTuple):
     """An upscaled image, with remarks for users."""
 
     image: Image
@@ -115,7 +115,7 @@ class Remarked(NamedTuple):
 class RemarkingUpscaler(Upscaler, Protocol):
     """An upscaler that returns remarks with its result. It processes images as a whole or tiles them itself."""
 
-    def upscale_remarked(self, image: Image, options: Options, progress: Progress) -> Remarked:
+    def upscale_remarked(self, image: Image, options: Options, progress: Progress) -> RemarkedImage:
         """Upscale one image like `upscale`, with remarks."""
         ...
 

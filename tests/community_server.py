@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import torch
 
-from sr_demo.community import index, opening
-from sr_demo.own.opening import open_model
+from sr_demo.community import fetched_models, index
+from sr_demo.user_models.opening import open_model
 from tests.hub_server import HubServer
 
 REPOSITORY, INDEX = "open/modeldb", "models.json"
@@ -73,5 +73,7 @@ def serving(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Community
         def here(path: Path, progress: Any, *, seconds: float, **settings: Any) -> Any:
             return open_model(path, progress, **settings)
 
-        monkeypatch.setattr(opening, "open_apart", here)  # a process of its own takes seconds to start
+        monkeypatch.setattr(
+            fetched_models, "open_model_in_subprocess", here
+        )  # a process of its own takes seconds to start
         yield server

@@ -44,7 +44,7 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="module", autouse=True)
 def _settled_heap() -> None:
     """Exclude present objects from garbage collection, which precedes every measured run of an approach."""
-    memory.settle()
+    memory.freeze_garbage_collection()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -109,7 +109,7 @@ def gradio_loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         loop.close()
 
 
-def flip(path: Path) -> None:
+def flip_bit(path: Path) -> None:
     """Flip one bit in the middle of a file."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -134,7 +134,7 @@ def image_of(rgb: Image, *, alpha: Image | None = None, gray: bool = False, bits
 def _idle_computer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Time estimates do not depend on what else runs beside the tests."""
     if "really_waited" not in request.fixturenames:
-        monkeypatch.setattr("sr_demo.system.contention.waited", lambda: 0.0)
+        monkeypatch.setattr("sr_demo.system.contention.core_wait_seconds", lambda: 0.0)
 
 
 @pytest.fixture

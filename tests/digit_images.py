@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def written(count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def written_digits(count: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """`count` digits (count, 28, 28) uint8, white on black, and which they are: 0, 1, 2 …, a little different each time."""
     images = np.zeros((count, 28, 28), np.uint8)
     for index in range(count):

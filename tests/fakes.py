@@ -99,21 +99,21 @@ def slow(name: str = "slow", seconds: float = 0.02) -> Approach:
     return approach(Fake(work), name=name, tiling=replace(TILES, largest=8))
 
 
-def refusing(name: str = "refusing") -> Approach:
+def raising_sr_error(name: str = "refusing") -> Approach:
     def work(image: Image, progress: Progress) -> Image:
         raise SRError("This picture is too green. Choose another.")
 
     return approach(Fake(work), name=name)
 
 
-def buggy(name: str = "buggy") -> Approach:
+def raising_bug(name: str = "buggy") -> Approach:
     def work(image: Image, progress: Progress) -> Image:
         return {}["the secret of the machine room"]  # type: ignore[index]
 
     return approach(Fake(work), name=name)
 
 
-def hungry(fits: int, error: Callable[[], Exception] = OutOfMemory, name: str = "hungry") -> Approach:
+def out_of_memory(fits: int, error: Callable[[], Exception] = OutOfMemory, name: str = "hungry") -> Approach:
     """Runs out of memory on every tile with more than `fits` pixels, halo counted."""
 
     def work(image: Image, progress: Progress) -> Image:
@@ -136,7 +136,7 @@ def upscaler_of(made: Approach) -> Fake:
     return found
 
 
-def ticking(step: float = 1.0) -> Iterator[float]:
+def fake_clock(step: float = 1.0) -> Iterator[float]:
     """A clock that advances by `step` at every reading."""
     now = 0.0
     while True:

@@ -33,7 +33,7 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def room(path: Path) -> str:
+def top_folder(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
@@ -48,31 +48,31 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def rooms_of(names: set[str]) -> set[str]:
+def top_folders(names: set[str]) -> set[str]:
     return {name.split(".")[1] for name in names if name.startswith("sr_demo.") and name.split(".")[1] in FLOORS}
 
 
 def test_the_map_names_every_folder_and_module_and_nothing_else() -> None:
-    there = {room(path) for path in modules()} - {"__init__"}
+    there = {top_folder(path) for path in modules()} - {"__init__"}
     assert set(FLOORS) == there
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_down(path: Path) -> None:
-    here = room(path)
+    here = top_folder(path)
     if here == "__init__" or str(path.relative_to(PACKAGE)) in ENTRIES:
         return
-    upward = {other for other in rooms_of(imported(path)) if FLOORS[other] > FLOORS[here]}
+    upward = {other for other in top_folders(imported(path)) if FLOORS[other] > FLOORS[here]}
     assert not upward, f"{path.name} is on floor {FLOORS[here]} and imports {upward}"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_only_the_page_knows_gradio_and_only_training_trains(path: Path) -> None:
     names = imported(path)
-    if room(path) != "ui":
+    if top_folder(path) != "ui":
         assert not any(name.split(".")[0] == "gradio" for name in names)
-    if room(path) not in {"training", "cli"}:
-        assert "training" not in rooms_of(names)
+    if top_folder(path) not in {"training", "cli"}:
+        assert "training" not in top_folders(names)
 
 
 def test_approaches_do_not_know_each_other() -> None:

@@ -13,10 +13,10 @@ from skimage import data
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import Image, ImageData, Output, Size, from_array, readonly, write
 from sr_demo.imaging.resize import downscale, resize
-from sr_demo.inference.faithful import allowed_by
+from sr_demo.inference.faithful import allowed_detail
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
-from sr_demo.reports.invention_overlay import true_overlay, unsupported_overlay
+from sr_demo.reports.invention_overlay import reference_overlay, unsupported_overlay
 
 FOLDER = Path(__file__).parent
 GENERATIVE = "cyclegan"
@@ -35,12 +35,12 @@ def main() -> None:
     plain, drawn = made("bicubic"), made(GENERATIVE)
     details = [made(GENERATIVE, detail=detail) for detail in (0.0, 0.5)]
     _save("slider", [hr, plain, *details, drawn])
-    maps = [_over(image, true_overlay(image, lr.rgb, hr)) for image in (plain, made("rdn"), drawn)]
+    maps = [_over(image, reference_overlay(image, lr.rgb, hr)) for image in (plain, made("rdn"), drawn)]
     _save("maps", [*maps, _over(drawn, unsupported_overlay(drawn, lr.rgb, [made("edsr")]))])
 
     white = np.zeros((*hr.shape[:2], 3), np.float32)
     white[20:84, 44:112] = 1
-    masked = runner.run(job_for(APPROACHES, GENERATIVE), lr, allowed=allowed_by(readonly(white))).rgb
+    masked = runner.run(job_for(APPROACHES, GENERATIVE), lr, allowed=allowed_detail(readonly(white))).rgb
     _save("mask", [hr, _over(drawn, _striped(white)), masked, drawn])
 
 

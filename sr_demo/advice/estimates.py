@@ -62,7 +62,7 @@ class Estimate(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Estimates:
+class PhotoEstimates:
     """Estimated properties of a photo."""
 
     size: Size
@@ -91,7 +91,7 @@ class Estimates:
         return self.letters.value >= _LEAST_LETTERS
 
 
-def estimate(image: Image, path: Path | None = None) -> Estimates:
+def estimate(image: Image, path: Path | None = None) -> PhotoEstimates:
     """Estimate the properties of a photo.
 
     Args:
@@ -112,7 +112,7 @@ def estimate(image: Image, path: Path | None = None) -> Estimates:
     grid = quality.value is not None and quality.value < _GRID_SHOWS
     end = detail_end(luma, noise.value or 0.0)
     detector = detection.available()
-    return Estimates(
+    return PhotoEstimates(
         size=size,
         jpeg_quality=quality,
         noise=noise,

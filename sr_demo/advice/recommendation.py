@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sr_demo.advice.estimates import Certainty, Estimate, Estimates
+from sr_demo.advice.estimates import Certainty, Estimate, PhotoEstimates
 from sr_demo.advice.rules import RULES, Rule
 from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job
@@ -18,7 +18,7 @@ Note = Literal["faces", "letters"]
 class Recommendation:
     """The recommended methods for a photo, with the reasons."""
 
-    estimates: Estimates
+    estimates: PhotoEstimates
     rule: Rule
     looks: Job
     """The method for an image to look at."""
@@ -41,7 +41,7 @@ class Recommendation:
         return tuple({job.key: job for job in (self.looks, self.measuring)}.values())
 
 
-def recommend(estimates: Estimates, jobs: Sequence[Job]) -> Recommendation | None:
+def recommend(estimates: PhotoEstimates, jobs: Sequence[Job]) -> Recommendation | None:
     """Return the recommendation for a photo.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from sr_demo.advice.estimates import Certainty, Estimates
+from sr_demo.advice.estimates import Certainty, PhotoEstimates
 
 NOISY = 8.0
 """Noise in levels from which a faithful network is further from the original than bicubic."""
@@ -32,7 +32,7 @@ class Rule:
     """One rule of the table."""
 
     id: RuleId
-    when: Callable[[Estimates], bool]
+    when: Callable[[PhotoEstimates], bool]
     reads: tuple[str, ...]
     """Names of the estimates that the rule uses; the recommendation is as certain as the least certain of them."""
     looks: tuple[str, ...]
@@ -42,17 +42,17 @@ class Rule:
     reason: str
 
 
-def is_noisy(found: Estimates) -> bool:
+def is_noisy(found: PhotoEstimates) -> bool:
     """Return whether the photo is noisy. An unsure estimate does not suffice, since texture may look like noise."""
     noise = found.noise
     return noise.value is not None and noise.value >= NOISY and noise.certainty > Certainty.UNSURE
 
 
-def _compressed(found: Estimates) -> bool:
+def _compressed(found: PhotoEstimates) -> bool:
     return found.jpeg_quality.value is not None and found.jpeg_quality.value < COMPRESSED
 
 
-def is_soft(found: Estimates) -> bool:
+def is_soft(found: PhotoEstimates) -> bool:
     """Return whether the detail of the photo ends far below the Nyquist frequency."""
     return found.detail_end.value is not None and found.detail_end.value <= SOFT
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sr_demo.advice.estimates import Certainty, Estimates
+from sr_demo.advice.estimates import Certainty, PhotoEstimates
 from sr_demo.advice.recommendation import Recommendation
 from sr_demo.advice.rules import RULES, is_noisy, is_soft
 from sr_demo.inference.jobs import Result
@@ -62,7 +62,7 @@ class Phrase(NamedTuple):
         return re.sub("</?b>", "", TEXTS[self.key]).format(**self.values)
 
 
-def kind(found: Estimates) -> list[Phrase]:
+def kind(found: PhotoEstimates) -> list[Phrase]:
     """Return phrases that describe the photo, such as "small", "JPEG of quality 40", "a face"; at least one."""
     phrases = [Phrase("small")] if found.is_small else []
     quality = found.jpeg_quality
@@ -93,7 +93,7 @@ def reasons(found: Recommendation) -> list[Phrase]:
     return [Phrase(f"rule_{found.rule.id}"), *(Phrase(f"note_{note}") for note in found.notes)]
 
 
-def facts(found: Estimates) -> list[Phrase]:
+def facts(found: PhotoEstimates) -> list[Phrase]:
     """Return phrases that state the estimates."""
     quality, noise, end = found.jpeg_quality, found.noise, found.detail_end.value
     if quality.value is None:

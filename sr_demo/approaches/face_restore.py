@@ -19,7 +19,7 @@ from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize
 from sr_demo.options import DetailOptions, Options, option, share
 from sr_demo.progress import Progress
-from sr_demo.spec import Approach, Remarked, Request, Upscaler
+from sr_demo.spec import Approach, RemarkedImage, Request, Upscaler
 from sr_demo.system.memory import budget
 
 _SCALE = 4
@@ -67,11 +67,11 @@ class FaceRestorer:
         """See `spec.Upscaler`."""
         return self.upscale_remarked(image, options, progress).image
 
-    def upscale_remarked(self, image: Image, options: Options, progress: Progress) -> Remarked:
+    def upscale_remarked(self, image: Image, options: Options, progress: Progress) -> RemarkedImage:
         """See `spec.RemarkingUpscaler`."""
         assert isinstance(options, FaceRestoreOptions)
         faces = [face for face in detection.detect(image) if alignment.transform_of(face) is not None]
-        restored = [alignment.refined(image, face) for face in faces] if options.strength > 0 else []
+        restored = [alignment.refine_landmarks(image, face) for face in faces] if options.strength > 0 else []
         share = _BACKGROUND_SHARE if restored else 1.0
         out = self._enlarged(image, options, progress.part(0, share))
         for number, face in enumerate(restored):
@@ -79,8 +79,8 @@ class FaceRestorer:
             self._paste(out, image, face, options.strength)
         progress(1.0)
         if not faces:
-            return Remarked(readonly(out), (NO_FACE,))
-        return Remarked(readonly(out), _remarks(len(restored)))
+            return RemarkedImage(readonly(out), (NO_FACE,))
+        return RemarkedImage(readonly(out), _remarks(len(restored)))
 
     def _enlarged(self, image: Image, options: Options, progress: Progress) -> NDArray[np.float32]:
         """Return the upscaled image with its faces unrestored, as a writeable array."""
@@ -97,8 +97,8 @@ class FaceRestorer:
         """Restore a face from the LR image and paste it into `out`, with the colours that `out` has there."""
         before, after = alignment.transform_of(face), alignment.transform_of(face, _SCALE)
         assert before is not None and after is not None
-        drawn = self._restore(alignment.aligned(image, before))
-        there = alignment.aligned(readonly(out.view()), after)
+        drawn = self._restore(alignment.align_face(image, before))
+        there = alignment.align_face(readonly(out.view()), after)
         matched = np.clip(with_colours_of(there, drawn, "wavelet"), 0, 1)
         alignment.paste(out, after, readonly(matched), strength)
 

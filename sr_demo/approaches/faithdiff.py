@@ -6,7 +6,7 @@ from sr_demo.checkpoint import OWN, Checkpoint, Repository
 from sr_demo.pipelines.options import FaithDiffOptions
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach, Request, Upscaler
-from sr_demo.system.hardware import Needs
+from sr_demo.system.hardware import HardwareRequirements
 
 
 def _load(request: Request) -> Upscaler:
@@ -48,7 +48,7 @@ APPROACH = Approach(
                 # Its size is not published; SDXL in fp32 is the upper bound.
                 Repository("jychen9811/FaithDiff", ("FaithDiff.bin",), 10_600_000_000),
             ),
-            needs=Needs(
+            needs=HardwareRequirements(
                 vram_bytes=8 * 10**9,  # with 8-bit weights; its authors state 5 GB
                 ram_bytes=24 * 10**9,
                 packages=("diffusers", "transformers", "accelerate"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sr_demo.checkpoint import Checkpoint, Repository, Tiling
 from sr_demo.pipelines.options import X4Options
 from sr_demo.spec import Approach, Request, Upscaler
-from sr_demo.system.hardware import Needs
+from sr_demo.system.hardware import HardwareRequirements
 
 
 def _load(request: Request) -> Upscaler:
@@ -44,7 +44,7 @@ APPROACH = Approach(
                     mirrors=("sd2-community/stable-diffusion-x4-upscaler",),
                 ),
             ),
-            needs=Needs(
+            needs=HardwareRequirements(
                 vram_bytes=6 * 10**9,
                 ram_bytes=8 * 10**9,
                 packages=("diffusers", "transformers", "accelerate"),

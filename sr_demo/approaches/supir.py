@@ -5,7 +5,7 @@ from __future__ import annotations
 from sr_demo.checkpoint import OWN, Checkpoint
 from sr_demo.pipelines.options import SupirOptions
 from sr_demo.spec import Approach, Request, Upscaler
-from sr_demo.system.hardware import Needs
+from sr_demo.system.hardware import HardwareRequirements
 
 
 def _load(request: Request) -> Upscaler:
@@ -30,7 +30,7 @@ APPROACH = Approach(
             parameters=3_900_000_000,
             # Estimate: 50 steps with and without the prompt; the control network adds half of SDXL.
             flops_per_pixel=1.6e10,
-            needs=Needs(
+            needs=HardwareRequirements(
                 vram_bytes=12 * 10**9,
                 ram_bytes=32 * 10**9,
                 time="a minute or more (estimate)",

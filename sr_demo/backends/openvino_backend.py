@@ -26,7 +26,7 @@ from sr_demo.errors import OutOfMemory, StorageError
 from sr_demo.image import Image, Pixels, readonly
 from sr_demo.options import Options
 from sr_demo.progress import Progress
-from sr_demo.system import seals
+from sr_demo.system import integrity
 
 # The converter reports its use to Intel over the network, from a fork of this process. The fork ends the threads of numpy's
 # OpenBLAS, so that a matrix product in another thread waits for them forever. Without this package nothing is sent.
@@ -94,14 +94,14 @@ def fast_precision() -> Literal["bf16", "fp32"]:
     return "bf16" if supports_bf16() else "fp32"
 
 
-def seal(folder: Path, model: str = MODEL) -> None:
+def write_checksums(folder: Path, model: str = MODEL) -> None:
     """Write the checksums of a complete network in `folder`. Raises OSError."""
-    seals.seal(*_files(folder, model))
+    integrity.write_checksums(*_files(folder, model))
 
 
 def is_intact(folder: Path, model: str = MODEL) -> bool:
     """Return whether the network in `folder` exists and its checksums match."""
-    return seals.is_intact(*_files(folder, model))
+    return integrity.is_intact(*_files(folder, model))
 
 
 def _files(folder: Path, model: str) -> tuple[Path, Path]:
@@ -214,7 +214,7 @@ def convert(network: Any, folder: Path, *, any_size: bool = True) -> None:
         raise StorageError(
             f"A converted network cannot be written to {folder}: the disk is full or read-only."
         ) from exc
-    seal(folder)
+    write_checksums(folder)
 
 
 def _compare(model: Any, image: Pixels, expected: Pixels) -> None:

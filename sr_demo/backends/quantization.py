@@ -199,7 +199,7 @@ def _convolved(ordered: Sequence[Any]) -> frozenset[str]:
     return frozenset(names)
 
 
-def ways(known: Operations) -> list[frozenset[str]]:
+def exclusion_sets(known: Operations) -> list[frozenset[str]]:
     """Return the sets of operations to leave out of int8, fastest first.
 
     All sets contain the first and last convolution, which save no time and cost SRResNet 0.15 dB on Set5; the interpolated

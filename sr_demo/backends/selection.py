@@ -35,7 +35,7 @@ from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
 from sr_demo.spec import ModelIdentity, Precision, Upscaler
-from sr_demo.system import seals, storage
+from sr_demo.system import integrity, storage
 from sr_demo.system.hardware import OtherLoad
 
 log = logging.getLogger("sr_demo")
@@ -63,7 +63,7 @@ _LEAST_AGREEMENT = 45.0
 
 
 @dataclass(frozen=True)
-class Verdict:
+class BackendVerdict:
     """The faster of two ways to run one network at one requested precision, with the measurements."""
 
     backend: str
@@ -142,7 +142,7 @@ class Preparation(Protocol):
         """Block other computation while both backends are timed."""
         ...
 
-    def decided(self, verdict: Verdict) -> None:
+    def decided(self, verdict: BackendVerdict) -> None:
         """Receive the verdict; called outside of `computing`."""
         ...
 
@@ -156,17 +156,17 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def stored(which: ConvertedFiles) -> Verdict | None:
+def stored_verdict(which: ConvertedFiles) -> BackendVerdict | None:
     """Return the stored verdict for a network; None if it is missing or the file is damaged."""
     try:
-        return Verdict(**seals.read_json(which.verdict_file, unsealed=True))
+        return BackendVerdict(**integrity.read_json_with_checksum(which.verdict_file, unsealed=True))
     except (OSError, ValueError, TypeError):
         return None
 
 
 def open_stored(which: ConvertedFiles) -> Upscaler | None:
     """Return the converted network if OpenVINO was the faster backend, else None. Damaged files are removed."""
-    verdict = stored(which)
+    verdict = stored_verdict(which)
     if verdict is None or verdict.backend != ConvertedNetwork.backend or verdict.precision == "int8":
         return None
     if not openvino_backend.is_intact(which.folder):
@@ -218,8 +218,8 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
         WeightsUnavailable: The user's file was deleted meanwhile; nothing is kept then.
         Exception: Whatever `network` or `waiting` raises.
     """
-    everything = storage.ready(which.folder.parent)
-    with storage.guarded(everything), storage.alone(everything, waiting):
+    everything = storage.ensure_folder(which.folder.parent)
+    with storage.disk_errors_translated(everything), storage.folder_lock(everything, waiting):
         if openvino_backend.is_intact(which.folder):
             return
         shutil.rmtree(which.folder, ignore_errors=True)
@@ -234,7 +234,7 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
             )
 
 
-def prepare(preparation: Preparation) -> Verdict:
+def prepare(preparation: Preparation) -> BackendVerdict:
     """Convert the network, compare and time both backends, and store the verdict.
 
     Conversion runs concurrently with other work, timing does not. Raises what `convert` or loading raises.
@@ -244,23 +244,23 @@ def prepare(preparation: Preparation) -> Verdict:
     convert(which, lambda: graph(preparation.load_exact()))
     candidate = ConvertedNetwork(which.folder, precision, which.scale)
     with preparation.computing():
-        verdict = faster(preparation.upscaler, candidate)
+        verdict = compare_speed(preparation.upscaler, candidate)
     store(which, verdict)
     return verdict
 
 
-def store(which: ConvertedFiles, verdict: Verdict) -> None:
+def store(which: ConvertedFiles, verdict: BackendVerdict) -> None:
     """Store a verdict in the folder of the converted network. Raises StorageError."""
-    with storage.guarded(which.folder):
-        storage.write_atomically(which.verdict_file, seals.sealed_json(asdict(verdict)))
+    with storage.disk_errors_translated(which.folder):
+        storage.write_atomically(which.verdict_file, integrity.json_with_checksum(asdict(verdict)))
 
 
-def faster(
+def compare_speed(
     first: Upscaler,
     candidate: ConvertedNetwork,
     least_agreement: float = _LEAST_AGREEMENT,
     check: Callable[[], None] = SILENT.check,
-) -> Verdict:
+) -> BackendVerdict:
     """Time two ways to run a network, in alternation and on the same image.
 
     Args:
@@ -269,7 +269,7 @@ def faster(
         least_agreement: Lowest PSNR in dB between the two results.
         check: Called before each run; an exception from it ends the timing.
     """
-    image = known_image(SIDE)
+    image = synthetic_image(SIDE)
     times: dict[bool, list[float]] = {True: [], False: []}
     results: dict[bool, Image] = {}
     load, started = OtherLoad(), time.perf_counter()
@@ -286,10 +286,10 @@ def faster(
         if turn >= 2 and time.perf_counter() - started > _ENOUGH:
             break
     best = {which: min(taken) for which, taken in times.items()}
-    found = agreement(results[False], results[True])
+    found = float_psnr(results[False], results[True])
     wins = found >= least_agreement and best[True] < best[False]
     winner: Upscaler = candidate if wins else first
-    return Verdict(
+    return BackendVerdict(
         backend=winner.backend,
         precision=winner.precision,
         seconds=best[wins],
@@ -299,7 +299,7 @@ def faster(
     )
 
 
-def agreement(one: Image, other: Image) -> float:
+def float_psnr(one: Image, other: Image) -> float:
     """Return the PSNR in dB between two results of the same size; 200 if they are equal."""
     squared = float(np.mean((one.astype(np.float64) - other) ** 2))
     return 200.0 if squared == 0 else -10 * log10(squared)
@@ -311,7 +311,7 @@ def _are_settled(times: dict[bool, list[float]]) -> bool:
     return all(second <= _SETTLED * first for first, second in pairs)
 
 
-def known_image(side: int) -> Image:
+def synthetic_image(side: int) -> Image:
     """Return a synthetic image (side, side, 3) of smooth waves with fine noise, the same at every call."""
     y, x = np.mgrid[:side, :side] / side
     waves = np.stack([np.sin(9 * x + 5 * y), np.sin(7 * x - 4 * y), np.sin(3 * x + 11 * y)], axis=-1) * 0.4 + 0.5
@@ -335,7 +335,7 @@ class Preparer:
         """
         which = preparation.files
         with self._lock:
-            known = stored(which)
+            known = stored_verdict(which)
             if which in self._seen or (known is not None and known.settled) or not can_prepare(preparation.upscaler):
                 return False
             self._seen.add(which)

@@ -18,7 +18,7 @@ from sr_demo.backends import graph_files, openvino_backend
 from sr_demo.checkpoint import EMBEDDED, Checkpoint
 from sr_demo.hub import checkpoints
 from sr_demo.spec import ModelIdentity
-from sr_demo.system import hardware, seals, storage
+from sr_demo.system import hardware, integrity, storage
 
 log = logging.getLogger("sr_demo")
 
@@ -63,13 +63,13 @@ class ShippedInt8:
     sha256: str
     """sha256 of the graph file."""
     way: int
-    """Index of the chosen set of `quantization.ways`; 0 for the fastest."""
+    """Index of the chosen set of `quantization.exclusion_sets`; 0 for the fastest."""
     kept: int
     """Convolutions and linear layers that stay in floating point."""
     of: int
     """Convolutions and linear layers in the network."""
     agreement: float
-    """PSNR in dB between int8 and fp32 on `selection.known_image`, measured where the network was quantized."""
+    """PSNR in dB between int8 and fp32 on `selection.synthetic_image`, measured where the network was quantized."""
     scores: Mapping[str, SetScore]
     """Scores by test set: Set5, Set14, and val if there are validation images."""
 
@@ -108,7 +108,7 @@ def _all(folder: Path) -> Mapping[tuple[str, ...], ShippedInt8]:
         try:
             shipped = read_card(path)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            seals.report(path, "cannot be read")
+            integrity.report(path, "cannot be read")
             continue
         found[shipped.weights] = shipped
     return found
@@ -142,8 +142,8 @@ def place(shipped: ShippedInt8, files: Sequence[Path], folder: Path, waiting: Ca
         SRError: The graph file is damaged.
         Exception: Whatever `waiting` raises.
     """
-    everything = storage.ready(folder).parent
-    with storage.guarded(everything), storage.alone(folder, waiting):
+    everything = storage.ensure_folder(folder).parent
+    with storage.disk_errors_translated(everything), storage.folder_lock(folder, waiting):
         missing = [name for name in _GRAPHS if not openvino_backend.is_intact(folder, name)]
         if not missing:
             return
@@ -153,7 +153,7 @@ def place(shipped: ShippedInt8, files: Sequence[Path], folder: Path, waiting: Ca
                 graph_files.unpack(FOLDER / shipped.file, tensors, Path(name).stem, part)
                 for file in (Path(name).with_suffix(".bin"), Path(name)):
                     os.replace(part / file, folder / file)
-                openvino_backend.seal(folder, name)
+                openvino_backend.write_checksums(folder, name)
 
 
 def opened(shipped: ShippedInt8, folder: Path, scale: int) -> openvino_backend.ConvertedNetwork:

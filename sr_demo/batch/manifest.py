@@ -35,14 +35,14 @@ def key_of(record: Record) -> Key:
     return record["source"], record["page"]
 
 
-def part_of(target: Path) -> Path:
+def temporary_path(target: Path) -> Path:
     """Return the temporary name of `target`, which it has until its line has been written."""
     digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()  # short even for long names
     return target.with_name(f".{digest[:32]}.part")
 
 
 class Manifest:
-    """The manifest in `folder` and the results it lists. Only one process may write to it: see `held`."""
+    """The manifest in `folder` and the results it lists. Only one process may write to it: see `manifest_lock`."""
 
     def __init__(self, folder: Path) -> None:
         """Read the manifest of earlier runs; a last line cut off by a full disk or a power failure is removed."""
@@ -91,17 +91,17 @@ class Manifest:
         self.append(record)
         target = self.folder / record["result"]
         with _writable(self.folder):
-            os.replace(part_of(target), target)
+            os.replace(temporary_path(target), target)
 
     def has_result(self, record: Record) -> bool:
         """Return whether the result of a line exists with the right checksum; rename it if it has its temporary name."""
         target = self.folder / record["result"]
         if _has(target, record["result_sha256"]):
             return True
-        if not _has(part_of(target), record["result_sha256"]):
+        if not _has(temporary_path(target), record["result_sha256"]):
             return False
         with _writable(self.folder):
-            os.replace(part_of(target), target)
+            os.replace(temporary_path(target), target)
         return True
 
     def sweep(self) -> None:
@@ -113,7 +113,7 @@ class Manifest:
 
 
 @contextmanager
-def held(folder: Path) -> Generator[None]:
+def manifest_lock(folder: Path) -> Generator[None]:
     """Lock `folder` for one batch; the lock of a killed process is released. Raises BadInput and StorageError."""
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)

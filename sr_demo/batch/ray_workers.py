@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sr_demo.batch import workers as batch_work
-from sr_demo.batch.manifest import Record, part_of
+from sr_demo.batch.manifest import Record, temporary_path
 from sr_demo.batch.run import Batch, Task, settings, with_precision
 from sr_demo.errors import SRError, StorageError
 from sr_demo.system import ray_cluster
@@ -55,7 +55,7 @@ class OnRay:
         else:
             code = {"env_vars": {**environment, "PYTHONPATH": str(ray_cluster.ROOT)}}
         # Only paths and lines pass through Ray's object store.
-        with ray_cluster.joined(self.address, self.workers, code, object_store_memory=10**8) as ray:
+        with ray_cluster.ray_connection(self.address, self.workers, code, object_store_memory=10**8) as ray:
             driver = _Driver(ray, self, _absolute(batch))
             try:
                 yield from driver.run(tasks)
@@ -159,7 +159,7 @@ class _Driver:
         if outcome["refused"] is not None:
             raise (StorageError if outcome["storage"] else SRError)(outcome["refused"])
         record: Record = outcome["record"]
-        if record["status"] == "done" and not part_of(self._batch.out / task.target).exists():
+        if record["status"] == "done" and not temporary_path(self._batch.out / task.target).exists():
             raise StorageError(
                 f"A worker wrote {task.target} where this machine does not see it. --out must be a folder that all "
                 "machines of the cluster share, under the same path."

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
-from sr_demo.batch.manifest import NAME, Key, Manifest, Record, held
+from sr_demo.batch.manifest import NAME, Key, Manifest, Record, manifest_lock
 from sr_demo.codecs.image_files import ImageFiles, find_images
-from sr_demo.codecs.sniff import about, kind_of
+from sr_demo.codecs.sniff import kind_of, with_file_name
 from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Limits, Output, page_numbers
 from sr_demo.inference.jobs import Job
 from sr_demo.options import as_dict
 from sr_demo.spec import Precision
-from sr_demo.system.outputs import fitting, identities, numbered
+from sr_demo.system.outputs import free_path, identities, truncated_name
 from sr_demo.system.storage import sha256_of
 
 LIMITS = Limits(max_bytes=2**40)
@@ -130,7 +130,7 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
         raise BadInput("Results cannot go into the folder of the pictures: choose another --out.")
     found = find_images(batch.source, recursive=batch.recursive, without=batch.out)
     _refuse_empty(batch, found.images)
-    with held(batch.out):
+    with manifest_lock(batch.out):
         manifest = Manifest(batch.out)
         if manifest.records and not batch.resume:
             raise BadInput(f"{batch.out} holds a batch already. Add --resume to go on, or choose another --out.")
@@ -205,8 +205,8 @@ def _pages(path: Path) -> tuple[int | None, ...]:
 def _free(source: str, page: int | None, suffix: str, is_taken: Callable[[str], bool]) -> str:
     """Return an unused name: `a/b.png` for `a/b.jpg`, `a/b_p0001.png` for its first page; numbered if it is taken."""
     path, ending = PurePosixPath(source), suffix if page is None else f"_p{page + 1:04d}{suffix}"
-    wanted = Path(path.with_name(fitting(path.stem, ending)))
-    return numbered(wanted, lambda target: is_taken(target.as_posix())).as_posix()
+    wanted = Path(path.with_name(truncated_name(path.stem, ending)))
+    return free_path(wanted, lambda target: is_taken(target.as_posix())).as_posix()
 
 
 def settings(batch: Batch) -> Record:
@@ -271,7 +271,7 @@ def _same_input(batch: Batch, task: Task, record: Record, hashes: dict[str, str]
 
 def _failure_line(record: Record) -> str:
     if record["page"] is None:
-        return about(record["source"], record["message"])
+        return with_file_name(record["source"], record["message"])
     return f"{_name(record)}: {record['message']}"
 
 

@@ -13,11 +13,11 @@ from multiprocessing.connection import wait as wait_for
 from pathlib import Path, PurePosixPath
 from threading import Thread
 
-from sr_demo.batch.manifest import Record, part_of
+from sr_demo.batch.manifest import Record, temporary_path
 from sr_demo.batch.run import LIMITS, Batch, Perform, Task, settings, with_precision
 from sr_demo.codecs.image_files import find_images
 from sr_demo.codecs.sniff import kind_of
-from sr_demo.errors import BadInput, OutOfMemory, SRError, StorageError, unexpected
+from sr_demo.errors import BadInput, OutOfMemory, SRError, StorageError, log_unexpected
 from sr_demo.image import Image, ImageData, for_output, read, write
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import COLUMNS
@@ -132,7 +132,7 @@ class Worker:
         except MemoryError:
             status, message = "failed", str(OutOfMemory())
         except Exception as exc:
-            status, message = "failed", unexpected(exc, f"upscaling {task.source}")
+            status, message = "failed", log_unexpected(exc, f"upscaling {task.source}")
         return line | {"status": status, "result": None, "message": message}
 
     def _hash(self, task: Task) -> str:
@@ -151,11 +151,11 @@ class Worker:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as exc:
             raise StorageError(f"The folder {target.parent} cannot be created: {exc.strerror or exc}.") from exc
-        written = write(result.image, part_of(target), output)
+        written = write(result.image, temporary_path(target), output)
         numbers = measured(result)
         self._settled = with_precision(batch, numbers).settled
         return {
-            "result_sha256": sha256_of(part_of(target)),
+            "result_sha256": sha256_of(temporary_path(target)),
             **{name: numbers[name] for name in ("width", "height", "precision", "tile", "halo", "seconds")},
             **({"precision_loss_db": numbers["precision_loss_db"]} if numbers["precision_loss_db"] is not None else {}),
             "metrics": {name: numbers[name] for name in _SCORES},

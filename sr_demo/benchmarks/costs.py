@@ -20,13 +20,13 @@ import numpy as np
 
 from sr_demo.backends import openvino_backend, selection
 from sr_demo.backends.openvino_backend import ConversionError, ConvertedNetwork
-from sr_demo.backends.selection import known_image
-from sr_demo.benchmarks.fresh_process import measured_alone
+from sr_demo.backends.selection import synthetic_image
+from sr_demo.benchmarks.fresh_process import bench_in_subprocess
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import EMBEDDED, WHOLE
 from sr_demo.hub import checkpoints
 from sr_demo.image import ImageData, readonly
-from sr_demo.inference.jobs import Job, LoadedModel, here, load_approach, named
+from sr_demo.inference.jobs import Job, LoadedModel, default_jobs, load_approach, select_jobs
 from sr_demo.inference.time_estimates import threads
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.progress import SILENT, Progress
@@ -78,7 +78,7 @@ def costs(names: Sequence[str] = (), progress: Progress = SILENT, more: Sequence
 
     Raises BadInput on other names, SRError when one cannot be measured.
     """
-    jobs = named(here(APPROACHES, "embedded", "none"), names, "method to be measured here called", more)
+    jobs = select_jobs(default_jobs(APPROACHES, "embedded", "none"), names, "method to be measured here called", more)
     for number, job in enumerate(jobs):
         found: list[Measured] = []
         for turn, way in enumerate(WAYS):
@@ -140,7 +140,7 @@ def _minimum(job: Job, way: Way) -> Measured:
 def _measured_alone(job: Job, way: Way, folder: str) -> Measured:
     """Run `measure` in a fresh process with the cache folder `folder`."""
     own = [argument for file in job.checkpoint.files if file.path for argument in ("--model", str(file.path))]
-    bytes_per_pixel, timing = measured_alone(
+    bytes_per_pixel, timing = bench_in_subprocess(
         job.key, ["costs", "--only", job.key, way, *own], {"SR_DEMO_CACHE": folder}
     )
     if timing is None:
@@ -242,7 +242,7 @@ def timed(model: LoadedModel, height: int, width: int = 0, interval: float = 0.0
         width: Width of the input; 0 for a square.
         interval: Seconds between two samples of memory.
     """
-    image = ImageData(readonly(np.ascontiguousarray(known_image(height)[:, : width or height])))
+    image = ImageData(readonly(np.ascontiguousarray(synthetic_image(height)[:, : width or height])))
     with PeakMemory(interval) as peak, Stopwatch() as taken:
         result = upscale_image(model, image, SILENT)
     del result  # returning its memory is not part of the run
@@ -252,9 +252,9 @@ def timed(model: LoadedModel, height: int, width: int = 0, interval: float = 0.0
 
 def _most_bytes(job: Job) -> float:
     """Return the bytes per LR pixel, the maximum of three runs."""
-    image, most = known_image(_MEMORY_SIDE), 0
+    image, most = synthetic_image(_MEMORY_SIDE), 0
     upscaler = _in_torch(job)
-    upscaler.upscale(known_image(32), job.options, SILENT)
+    upscaler.upscale(synthetic_image(32), job.options, SILENT)
     for _ in range(_ROUNDS):
         with PeakMemory(interval=0.002) as peak:
             upscaler.upscale(image, job.options, SILENT)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sr_demo.approaches.diffusion import APPROACH
-from sr_demo.backends.selection import known_image
-from sr_demo.benchmarks.fresh_process import measured_alone
+from sr_demo.backends.selection import synthetic_image
+from sr_demo.benchmarks.fresh_process import bench_in_subprocess
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.upscaler import DiffusionUpscaler
 from sr_demo.inference.jobs import Job
@@ -60,11 +60,11 @@ def measure(side: int, precision: Precision, rounds: int = 5) -> Speed:
     import torch
 
     job = Job(APPROACH, APPROACH.checkpoint(), DiffusionOptions(), precision)
-    image, each, whole = known_image(side), list[float](), list[float]()
+    image, each, whole = synthetic_image(side), list[float](), list[float]()
     with Runner().loaded(job) as model:
         upscaler = model.upscaler
         assert isinstance(upscaler, DiffusionUpscaler)
-        upscaler.upscale(known_image(32), replace(DiffusionOptions(), steps=1), SILENT)
+        upscaler.upscale(synthetic_image(32), replace(DiffusionOptions(), steps=1), SILENT)
         with PeakMemory(interval=0.002) as peak:
             upscaler.upscale(image, job.options, SILENT)
         start = upscaler.sampler.start(image, SILENT)
@@ -89,7 +89,7 @@ def speeds(rounds: int) -> Iterator[Speed]:
         for precision in PRECISIONS:
             what = f"{side} x {side} in {precision}"
             arguments = ["diffusion", "--only", str(side), precision, "--rounds", str(rounds)]
-            yield Speed(**measured_alone(what, arguments))
+            yield Speed(**bench_in_subprocess(what, arguments))
 
 
 def line(speed: Speed) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from sr_demo.errors import SRError
 
 
-def measured_alone(what: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Any:
+def bench_in_subprocess(what: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Any:
     """Run `python -m sr_demo bench ARGUMENTS` in a separate process.
 
     Args:

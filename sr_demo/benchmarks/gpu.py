@@ -150,7 +150,7 @@ def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = 
         fuse_attention(network)
         precision = choose_precision("auto", ("fp32", "bf16"))
         for side in sides:
-            image = ImageData(selection.known_image(side))
+            image = ImageData(selection.synthetic_image(side))
             for path in PATHS:
                 upscaler = NetworkUpscaler(network, precision, mode="convert" if case.attention else "autocast")
                 model, most = _method(case, upscaler, path, side)

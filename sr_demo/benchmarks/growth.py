@@ -16,7 +16,7 @@ from sr_demo.backends.selection import Preparer
 from sr_demo.benchmarks.costs import timed
 from sr_demo.inference.jobs import Job, LoadedModel
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.time_estimates import Estimates, record_timing
+from sr_demo.inference.time_estimates import TimeEstimates, record_timing
 from sr_demo.system.memory import budget
 
 MEGAPIXELS = (1, 4, 16, 64)
@@ -102,9 +102,9 @@ def in_its_backend(job: Job) -> Generator[LoadedModel]:
         yield model
 
 
-def _warmed_up(model: LoadedModel, job: Job) -> tuple[Estimates, Estimates, Estimates]:
+def _warmed_up(model: LoadedModel, job: Job) -> tuple[TimeEstimates, TimeEstimates, TimeEstimates]:
     """Return estimates learned at 96 x 96: of wall time, of processor time, and of wall time to learn further from."""
-    by_clock, by_processor, learning = Estimates(), Estimates(), Estimates()
+    by_clock, by_processor, learning = TimeEstimates(), TimeEstimates(), TimeEstimates()
     size, backend = (FIRST_SIDE, FIRST_SIDE), model.upscaler.backend
 
     def run() -> float:
@@ -118,6 +118,6 @@ def _warmed_up(model: LoadedModel, job: Job) -> tuple[Estimates, Estimates, Esti
     return by_clock, by_processor, learning
 
 
-def _error(estimates: Estimates, job: Job, side: int, taken: Sequence[float], *, again: bool) -> float | None:
+def _error(estimates: TimeEstimates, job: Job, side: int, taken: Sequence[float], *, again: bool) -> float | None:
     """Return the relative error of the estimate, compared with the median of the measured seconds; None without any."""
     return estimates.seconds(job, (side, side), again=again) / median(taken) - 1 if taken else None

@@ -22,7 +22,7 @@ from sr_demo.image import Image, ImageData
 from sr_demo.imaging.resize import resize
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.halos import tile_errors
-from sr_demo.inference.jobs import Job, here, named
+from sr_demo.inference.jobs import Job, default_jobs, select_jobs
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.upscale import upscale_image
 from sr_demo.metrics.full_reference import psnr_rgb
@@ -62,14 +62,16 @@ class BlendedHalo:
 
 def tiled_methods() -> list[Job]:
     """Return every embedded method whose input we cut into tiles."""
-    return [job for job in here(APPROACHES, "embedded") if job.approach.tiling_of(job.checkpoint).mode == "tiles"]
+    return [
+        job for job in default_jobs(APPROACHES, "embedded") if job.approach.tiling_of(job.checkpoint).mode == "tiles"
+    ]
 
 
 def halos(
     names: Sequence[str] = (), progress: Progress = SILENT, more: Sequence[Job] = ()
 ) -> Iterator[ExactHalo | BlendedHalo]:
     """Measure every embedded tiled method, or those in `names`, and `more`. Raises BadInput on other names."""
-    jobs = named(tiled_methods(), names, "embedded method with tiles called", more)
+    jobs = select_jobs(tiled_methods(), names, "embedded method with tiles called", more)
     for number, job in enumerate(jobs):
         progress(number / len(jobs), job.key)
         yield exact_halo(job) if job.approach.tiling_of(job.checkpoint).blend == 0 else blended_halo(job)

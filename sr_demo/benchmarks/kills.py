@@ -21,7 +21,7 @@ from threading import Thread
 import httpx2
 import numpy as np
 
-from sr_demo.backends.selection import known_image
+from sr_demo.backends.selection import synthetic_image
 from sr_demo.benchmarks.memory_limit import limited_group, withstands
 from sr_demo.benchmarks.server import Server, Visitor, start
 from sr_demo.catalogue import APPROACHES
@@ -73,7 +73,7 @@ class Place:
 
 def check(server: Server) -> None:
     """Check that the page is served and both methods give the right results. Raises SRError."""
-    image = ImageData(known_image(64))
+    image = ImageData(synthetic_image(64))
     with Visitor(server.url) as visitor:
         visitor.page()
         for method in _METHODS:
@@ -140,7 +140,7 @@ def full_temporary_folder(place: Place) -> None:
         server = place.start()
         try:
             with Visitor(server.url) as visitor:
-                uploaded = visitor.upload("known.png", encode_png(ImageData(known_image(64))))
+                uploaded = visitor.upload("known.png", encode_png(ImageData(synthetic_image(64))))
                 filler = place.temporary / "filler"
                 _fill(filler)
                 _refused(lambda: visitor.upload("noise.png", bytes(2**20)), "disk is full", not_in="status 500")
@@ -239,7 +239,7 @@ def _later(server: Server, method: str, side: int) -> None:
 
     def ask() -> None:
         with suppress(SRError, httpx2.HTTPError), Visitor(server.url) as visitor:
-            uploaded = visitor.upload("known.png", encode_png(ImageData(known_image(side))))
+            uploaded = visitor.upload("known.png", encode_png(ImageData(synthetic_image(side))))
             visitor.call("compare", uploaded, ["bicubic", method], False)
 
     Thread(target=ask, daemon=True).start()

@@ -14,7 +14,7 @@ from statistics import median
 
 import numpy as np
 
-from sr_demo.backends.selection import known_image
+from sr_demo.backends.selection import synthetic_image
 from sr_demo.checkpoint import Checkpoint, Tiling
 from sr_demo.image import Image, ImageData, read, readonly, write_png
 from sr_demo.inference.jobs import Job, LoadedModel
@@ -66,8 +66,8 @@ def steps(megapixels: float, rounds: int) -> Iterator[Step]:
     """
     side = round((megapixels * 1e6) ** 0.5 / _SCALE)
     per = (side * _SCALE) ** 2 / 1e6
-    small = ImageData(known_image(side))
-    large = ImageData(known_image(side * _SCALE))
+    small = ImageData(synthetic_image(side))
+    large = ImageData(synthetic_image(side * _SCALE))
     total = [0.0, 0.0]
     with tempfile.TemporaryDirectory(prefix="sr_demo-around-") as scratch:
         folder = Path(scratch)

@@ -18,7 +18,7 @@ from sr_demo.backends.selection import Preparer
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, ImageData
-from sr_demo.inference.jobs import Job, here, named
+from sr_demo.inference.jobs import Job, default_jobs, select_jobs
 from sr_demo.inference.runner import Runner
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.evaluation import load_pair, pairs
@@ -65,8 +65,8 @@ def differences(
         BadInput: A name is unknown, or the folder has no images.
     """
     references = pairs(folder, None, 4)
-    networks = [job for job in here(APPROACHES, "embedded") if job.approach.family in _NETWORKS]
-    jobs = named(networks, only, "embedded network", more)
+    networks = [job for job in default_jobs(APPROACHES, "embedded") if job.approach.family in _NETWORKS]
+    jobs = select_jobs(networks, only, "embedded network", more)
     for number, job in enumerate(jobs):
         part = progress.part(number / len(jobs), (number + 1) / len(jobs))
         part(0.0, job.key)

@@ -18,7 +18,7 @@ from threading import Lock, Thread
 import numpy as np
 import psutil
 
-from sr_demo.backends.selection import known_image
+from sr_demo.backends.selection import synthetic_image
 from sr_demo.benchmarks.server import Server, Visitor, start
 from sr_demo.errors import SRError
 from sr_demo.image import ImageData, encode_png, readonly
@@ -119,7 +119,7 @@ def _visit(url: str, number: int, count: Count, until: float) -> None:
 
 def _image(number: int, turn: int) -> bytes:
     """Return a different PNG for each visit."""
-    rgb = known_image(SIDE).copy()
+    rgb = synthetic_image(SIDE).copy()
     rgb[:4, :64] = np.random.default_rng((number, turn)).random((4, 64, 3))
     return encode_png(ImageData(readonly(rgb)))
 

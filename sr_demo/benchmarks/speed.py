@@ -129,7 +129,7 @@ def _case(case: Case, paths: list[str], rounds: int, report: Report) -> CaseResu
     report(f"{case.name}: {case.described()}")
     torch.manual_seed(0)
     network = case.network().eval()
-    image = selection.known_image(case.side)
+    image = selection.synthetic_image(case.side)
     flops, reference = _counted(speed_paths.plain(network, image))
     made: dict[str, _Made] = {}
     notes: list[str] = []

@@ -194,7 +194,7 @@ def of_model(job: Job) -> Case:
 
     If spandrel reads the file, "plain" means its network with our fused attention (HAT, DRCT).
     """
-    from sr_demo.own import networks
+    from sr_demo.user_models import networks
 
     loader, path = job.approach.load, job.checkpoint.files[0].path
     assert isinstance(loader, networks.Loader) and path is not None

@@ -89,11 +89,11 @@ def _make_ours(case: Case, network: Any, image: Image, folder: Path) -> tuple[Ru
         # A convolutional network is converted once for all OpenVINO paths.
         own_folder = folder / "graph" if case.attention else folder
         candidate = _converted(case, selection.graph(exact), own_folder, openvino_backend.fast_precision())
-        if selection.faster(upscaler, candidate).backend == candidate.backend:
+        if selection.compare_speed(upscaler, candidate).backend == candidate.backend:
             upscaler = candidate
         if case.int8:
             quantized = _quantized(case, network, folder)
-            if selection.faster(upscaler, quantized, _INT8_AGREEMENT).precision == quantized.precision:
+            if selection.compare_speed(upscaler, quantized, _INT8_AGREEMENT).precision == quantized.precision:
                 upscaler = quantized
     return _as_on_the_page(case, image, upscaler), _how(upscaler)
 
@@ -116,7 +116,7 @@ def _quantized(case: Case, network: Any, folder: Path) -> openvino_backend.Conve
     quantization.require()
     exact = _converted(case, network, folder, "fp32")
     model, out = folder / openvino_backend.MODEL, folder / int8.MODEL
-    left = quantization.ways(quantization.operations(model))[0]
+    left = quantization.exclusion_sets(quantization.operations(model))[0]
     quantization.quantize_in_subprocess(model, out, left, case.scale, crops=1)
     found = openvino_backend.ConvertedNetwork(folder, "int8", case.scale, model=int8.MODEL)
     found.loss_db = max(int8.lost(exact, found, quantization.photos(case.scale), SILENT))

@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sr_demo.backends.selection import known_image
+from sr_demo.backends.selection import synthetic_image
 from sr_demo.errors import SRError
 from sr_demo.image import ImageData, write_png
 
@@ -68,7 +68,7 @@ def starts(cache: Path | None, rounds: int) -> Iterator[Start]:
     """
     with tempfile.TemporaryDirectory(prefix="sr_demo-startup-") as scratch:
         image = Path(scratch) / "image.png"
-        write_png(ImageData(known_image(_SIDE)), image)
+        write_png(ImageData(synthetic_image(_SIDE)), image)
         folder = cache or Path(scratch) / "cache"
         yield _start("the first time on this machine", folder, image, rounds, settle=True)
         yield _start("with the converted network", folder, image, rounds)

@@ -11,10 +11,10 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sr_demo.backends.selection import known_image
+from sr_demo.backends.selection import synthetic_image
 from sr_demo.benchmarks.growth import in_its_backend
 from sr_demo.benchmarks.halos import tiled_methods
-from sr_demo.inference.jobs import Job, named
+from sr_demo.inference.jobs import Job, select_jobs
 from sr_demo.progress import SILENT, Progress
 
 SIDES = (128, 192, 224, 240, 254, 256, 288, 320, 384, 448)
@@ -42,7 +42,7 @@ def rates(
 
     Raises BadInput on other names.
     """
-    jobs = named(tiled_methods(), names, "embedded method with tiles called", more)
+    jobs = select_jobs(tiled_methods(), names, "embedded method with tiles called", more)
     for number, job in enumerate(jobs):
         progress(number / len(jobs), job.key)
         yield from _rates(job, rounds)
@@ -55,7 +55,7 @@ def _rates(job: Job, rounds: int) -> Iterator[Rate]:
     with in_its_backend(job) as model:
         for turn in range(rounds + 1):
             for side in SIDES:
-                image = known_image(side)
+                image = synthetic_image(side)
                 begun = time.perf_counter()
                 model.upscaler.upscale(image, job.options, SILENT)
                 if turn:  # the first turn warms up

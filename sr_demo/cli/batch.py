@@ -14,12 +14,12 @@ from sr_demo.cli.console import (
     add_precision,
     add_set,
     assignments,
-    complain,
     output_of,
+    print_error,
 )
 from sr_demo.cli.models import add_model, one_job
 from sr_demo.cli.output_size import add_size
-from sr_demo.codecs.sniff import about
+from sr_demo.codecs.sniff import with_file_name
 from sr_demo.errors import BadInput, first_few
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     )
     summary = batches.run(batch, perform, _print_progress)
     for line in (*first_few(summary.failed), *first_few(summary.unreadable), *first_few(_notes(summary.notes))):
-        complain(line)
+        print_error(line)
     left_out = f", {summary.left_out}" if summary.left_out else ""
     print(
         f"{summary.done} done, {summary.kept} existed already, {len(summary.failed)} skipped{left_out}; "
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 def _notes(notes: dict[str, list[str]]) -> list[str]:
     """Return a line for each note, with the first image that it applies to and the number of other images."""
     return [
-        about(names[0], note) if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more: {note}"
+        with_file_name(names[0], note) if len(names) == 1 else f"{names[0]} and {len(names) - 1:,} more: {note}"
         for note, names in notes.items()
     ]
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
-from sr_demo.cli.console import complain, terminal
+from sr_demo.cli.console import print_error, terminal
 from sr_demo.cli.parser import Command, add_commands
 from sr_demo.system.file_sizes import file_size
 
@@ -47,7 +47,7 @@ def _declare_search(parser: argparse.ArgumentParser) -> None:
 def _search(args: argparse.Namespace) -> int:
     from sr_demo.community import index
     from sr_demo.community.search import Query, search
-    from sr_demo.own.model_file import MAX_BYTES
+    from sr_demo.user_models.model_file import MAX_BYTES
 
     there = index.load(terminal("OpenModelDB"))
     query = Query(" ".join(args.words), args.scale, args.licence, args.architecture)
@@ -58,11 +58,11 @@ def _search(args: argparse.Namespace) -> int:
     for hit in () if args.json else shown:
         print(_lines(hit))
     if len(found) > len(shown):
-        complain(f"{len(found) - len(shown)} more match: --limit {len(found)} shows them.")
+        print_error(f"{len(found) - len(shown)} more match: --limit {len(found)} shows them.")
     if others:
-        complain(f"{others} more match whose licence does not allow commercial use: --licence any shows them.")
+        print_error(f"{others} more match whose licence does not allow commercial use: --licence any shows them.")
     if not found and not others:
-        complain(f"No model of {len(there.cards)} matches.")
+        print_error(f"No model of {len(there.cards)} matches.")
     return 0
 
 

@@ -14,20 +14,20 @@ from threading import Event
 from types import FrameType
 
 from sr_demo.codecs.formats import Format, Output
-from sr_demo.codecs.sniff import about, shown
+from sr_demo.codecs.sniff import display_name, with_file_name
 from sr_demo.errors import BadInput, StorageError, quoted
 from sr_demo.progress import Progress
 from sr_demo.system.outputs import unwritable
 
 
-def complain(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """Print `sentence` as one line on standard error, even if a file name in it contains line breaks."""
     print(f"sr_demo: {' '.join(sentence.split())}", file=sys.stderr)
 
 
-def complain_about(path: Path, sentence: str) -> None:
-    """Like `complain`, but put the name of the file in front unless the sentence begins with it."""
-    complain(about(shown(path.name), sentence))
+def print_file_error(path: Path, sentence: str) -> None:
+    """Like `print_error`, but put the name of the file in front unless the sentence begins with it."""
+    print_error(with_file_name(display_name(path.name), sentence))
 
 
 def terminal(what: str) -> Progress:
@@ -185,6 +185,6 @@ def write_reports(*reports: tuple[Path | None, Callable[[], str]]) -> bool:
             if path is not None:
                 write_text(path, text())
         except StorageError as exc:
-            complain(str(exc))
+            print_error(str(exc))
             written = False
     return written

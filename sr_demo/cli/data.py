@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sr_demo.cli.console import add_overwrite, complain, short_name, stoppable, terminal, write_reports
+from sr_demo.cli.console import add_overwrite, print_error, short_name, stoppable, terminal, write_reports
 from sr_demo.errors import first_few
 from sr_demo.system.outputs import new_files
 
@@ -36,10 +36,10 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print the findings, and write the reports; return the exit status."""
     from sr_demo.datasets.entries import entries
     from sr_demo.datasets.html_report import data_html
-    from sr_demo.datasets.report import Against, examine, facts
+    from sr_demo.datasets.report import HeldOutSet, examine, facts
 
     what, found = entries(args.path)
-    against = Against(short_name(args.against), entries(args.against)[1]) if args.against is not None else None
+    against = HeldOutSet(short_name(args.against), entries(args.against)[1]) if args.against is not None else None
     with new_files(args.json, args.html, overwrite=args.overwrite):
         with stoppable(signal.SIGINT) as stop:
             report = examine(short_name(args.path), what, found, against, replace(terminal("data"), stop=stop))
@@ -55,7 +55,7 @@ def _print(report: DataReport) -> None:
     from sr_demo.datasets.findings import findings
 
     for line in first_few([f"skipped: {line}" for line in report.skipped]):
-        complain(line)
+        print_error(line)
     print(f"{report.what[:1].upper() + report.what[1:]}.")
     for sentence in findings(report):
         print(sentence)

@@ -12,7 +12,7 @@ from sr_demo.cli.console import (
     add_overwrite,
     add_precision,
     assignments,
-    complain,
+    print_error,
     terminal,
     write_reports,
 )
@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         failed = False
         for row in report["approaches"]:
             if row["failed"]:
-                complain(f"{row['key']}: {row['failed']}")
+                print_error(f"{row['key']}: {row['failed']}")
                 failed = True
             else:
                 print(f"{row['key']:<24}{row['verdict']['sentence']}", flush=True)

@@ -13,7 +13,7 @@ from sr_demo.cli.console import (
     add_precision,
     add_set,
     assignments,
-    complain,
+    print_error,
     terminal,
     write_text,
 )
@@ -68,9 +68,9 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.imaging.degradation import Realistic
     from sr_demo.inference.jobs import Failed
     from sr_demo.inference.runner import Runner
-    from sr_demo.metrics.scores import absent
-    from sr_demo.reports.brought import results_of
+    from sr_demo.metrics.scores import unavailable_measures
     from sr_demo.reports.evaluation import evaluate, pairs_by_scale
+    from sr_demo.reports.external_results import results_of
 
     values = assignments(args.set)
     jobs = some_jobs(args, args.approach, values, download=args.download)
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     with new_files(args.json, overwrite=args.overwrite):
         for row in evaluate(Runner(), jobs, found, realistic, terminal("evaluate"), others):
             if isinstance(row, Failed):
-                complain(f"{row.job.key}: {row.message}")
+                print_error(f"{row.job.key}: {row.message}")
                 failed = True
                 continue
             if not rows:
@@ -96,14 +96,14 @@ def run(args: argparse.Namespace) -> int:
             print(_row_text(row, with_scale=len(found) > 1), flush=True)
             for note in row["notes"]:
                 if note not in said:
-                    complain(note)
+                    print_error(note)
             said.update(row["notes"])
             rows.append(row)
             if args.json is not None:
                 write_text(args.json, json.dumps(rows, indent=2) + "\n")
         if args.json is not None and not rows:
             write_text(args.json, "[]\n")
-    if rows and (missing := absent()):
+    if rows and (missing := unavailable_measures()):
         print("not here: " + "; ".join(f"{column.title} (`{column.needs}`)" for column in missing))
     return 2 if failed else 0
 

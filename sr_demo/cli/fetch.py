@@ -7,7 +7,7 @@ import json
 from itertools import chain
 from typing import Any
 
-from sr_demo.cli.console import complain, terminal
+from sr_demo.cli.console import print_error, terminal
 from sr_demo.errors import BadInput
 from sr_demo.system.file_sizes import file_size
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Fetch the checkpoints, and print one line for each; return 2 when one of them failed."""
     from sr_demo.catalogue import APPROACHES
-    from sr_demo.community import opening
+    from sr_demo.community import fetched_models
     from sr_demo.community.fetching import fetch_named
     from sr_demo.hub.fetching import by_name, everything, fetch_each, recommended
 
@@ -39,21 +39,21 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput("Say what to fetch: ID[:CHECKPOINT] (`list` shows them), --recommended or --all.")
     wanted = [*(recommended(APPROACHES) if args.recommended else []), *(everything(APPROACHES) if args.all else [])]
     failed = False
-    community = list(dict.fromkeys(filter(opening.is_named, args.names)))
+    community = list(dict.fromkeys(filter(fetched_models.is_named, args.names)))
     for name in args.names:
         if name in community:
             continue
         try:
             wanted.append(by_name(APPROACHES, name))
         except BadInput as exc:
-            complain(str(exc))
+            print_error(str(exc))
             failed = True
     records: list[dict[str, Any]] = []
     unique = list({one.name: one for one in wanted}.values())
     outcomes = fetch_each(unique, terminal("fetch")) if unique else iter(())
     for outcome in chain(outcomes, (fetch_named(name, terminal(name)) for name in community)):
         if outcome.status == "failed":
-            complain(f"{outcome.name}: {outcome.message}")
+            print_error(f"{outcome.name}: {outcome.message}")
             failed = True
         elif not args.json:
             state = "fetched" if outcome.status == "fetched" else "was here"

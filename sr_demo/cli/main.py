@@ -14,9 +14,9 @@ import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
 
-from sr_demo.cli.console import complain
+from sr_demo.cli.console import print_error
 from sr_demo.cli.parser import Command, Parser, add_commands, examples, group_in_module, in_module
-from sr_demo.errors import SRError, is_disk_full, unexpected
+from sr_demo.errors import SRError, is_disk_full, log_unexpected
 
 
 def _declare_train(parser: argparse.ArgumentParser) -> None:
@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except SRError as exc:
-        complain(str(exc))
+        print_error(str(exc))
         return 2
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -151,9 +151,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(exc, BrokenPipeError) and _output_is_unread():
             return 141
         if isinstance(exc, OSError) and exc.filename is not None and not is_disk_full(exc):
-            complain(f"{os.fsdecode(exc.filename)} cannot be used: {exc.strerror}. Check its name and its permissions.")
+            print_error(
+                f"{os.fsdecode(exc.filename)} cannot be used: {exc.strerror}. Check its name and its permissions."
+            )
             return 2
-        complain(unexpected(exc, "running a command"))
+        print_error(log_unexpected(exc, "running a command"))
         return 1
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sr_demo.cli.console import add_overwrite, complain, complain_about, folder, terminal
+from sr_demo.cli.console import add_overwrite, folder, print_error, print_file_error, terminal
 from sr_demo.cli.parser import Command, add_commands
 from sr_demo.codecs.image_files import SUFFIXES, find_images
 from sr_demo.errors import BadInput, first_few
@@ -32,10 +32,10 @@ def _declare_delete(command: argparse.ArgumentParser) -> None:
 
 def _declare_train(command: argparse.ArgumentParser) -> None:
     """Declare `memory train`. This imports torch, so that it is done only when the action is chosen."""
-    from sr_demo.training.mosaic_anchors import add_memory_arguments, run_memory
+    from sr_demo.training.mosaic_anchors import add_anchor_arguments, run_anchor_training
 
-    add_memory_arguments(command)
-    command.set_defaults(run=run_memory)
+    add_anchor_arguments(command)
+    command.set_defaults(run=run_anchor_training)
 
 
 def _declare_build(build: argparse.ArgumentParser) -> None:
@@ -132,12 +132,12 @@ def _build(args: argparse.Namespace) -> int:
     try:
         built = database_build.build_named_database(request, executor, progress)
     except KeyboardInterrupt:
-        complain(
+        print_error(
             "Stopped. The finished parts are kept: run the same command to resume, or `memory delete` to remove them."
         )
         return 130
     for sentence in first_few([f"left out: {sentence}" for sentence in built.skipped]):
-        complain(sentence)
+        print_error(sentence)
     database = built.database
     if built.existed:
         print(f"{database.name} exists already, built from the same photos with the same settings.")
@@ -161,7 +161,7 @@ def _photos(source: str, hub: bool, progress: Any) -> tuple[tuple[Path, ...], st
         )
     found = find_images(place, recursive=True)
     for sentence in first_few([*([f"{place}: {found.left_out}."] if found.left_out else []), *found.unreadable]):
-        complain(sentence)
+        print_error(sentence)
     if not found.images:
         raise BadInput(f"The folder {source} holds no pictures{f' ({found.left_out})' if found.left_out else ''}.")
     return found.images, str(place.absolute())
@@ -183,7 +183,7 @@ def _search(args: argparse.Namespace) -> int:
     for result in results:
         failed |= bool(result.refused)
         if result.refused:
-            complain_about(result.file, result.refused)
+            print_file_error(result.file, result.refused)
         else:
             print(f"{result.out}  {result.patches} patches, {result.distinct} different matches")
     return 2 if failed else 0

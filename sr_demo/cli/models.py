@@ -53,20 +53,20 @@ def models(
     """
     if not files:
         return []
-    from sr_demo.community import opening
+    from sr_demo.community import fetched_models
     from sr_demo.inference.jobs import Job
     from sr_demo.options import build
-    from sr_demo.own.opening import numbered, open_model
+    from sr_demo.user_models.opening import open_model, with_unique_names
 
     def opened_one(path: Path) -> Approach:
         progress = terminal(path.name)
         return (
-            opening.by_name(str(path), progress)
-            if opening.is_named(path)
+            fetched_models.by_name(str(path), progress)
+            if fetched_models.is_named(path)
             else open_model(path, progress, licence=licence)
         )
 
-    opened = numbered([opened_one(path) for path in files])
+    opened = with_unique_names([opened_one(path) for path in files])
     return [Job(one, one.checkpoints[0], build(one.options, values or {}), precision, size=size) for one in opened]
 
 
@@ -119,17 +119,17 @@ def one_job(
 def approaches(names: Sequence[str]) -> Sequence[Approach]:
     """Return the catalogue; if one of `names` is a model file, add the stored model files (see `with_files`)."""
     from sr_demo.catalogue import APPROACHES
-    from sr_demo.community import opening
-    from sr_demo.own.opening import ID
+    from sr_demo.community import fetched_models
+    from sr_demo.user_models.opening import ID
 
-    is_file = any(name.partition(":")[0] in (ID, opening.ID) for name in names)
+    is_file = any(name.partition(":")[0] in (ID, fetched_models.ID) for name in names)
     return with_files() if is_file else APPROACHES
 
 
 def with_files() -> Sequence[Approach]:
     """Return the catalogue, the models in the server's folder, and the models fetched from OpenModelDB."""
     from sr_demo.catalogue import APPROACHES
-    from sr_demo.community import opening
-    from sr_demo.own import folder
+    from sr_demo.community import fetched_models
+    from sr_demo.user_models import folder
 
-    return (*APPROACHES, *folder.approaches(folder.from_environment()), *opening.fetched())
+    return (*APPROACHES, *folder.approaches(folder.from_environment()), *fetched_models.stored_approaches())

@@ -31,7 +31,7 @@ def size_of(args: argparse.Namespace) -> OutputSize | None:
     from sr_demo.imaging import output_size
 
     for name, read in (
-        ("scale", output_size.times), ("width", output_size.wide), ("height", output_size.high),
+        ("scale", output_size.by_factor), ("width", output_size.by_width), ("height", output_size.by_height),
         ("print_size", output_size.parse_print),
     ):  # fmt: skip
         value = getattr(args, name, None)

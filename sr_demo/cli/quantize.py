@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sr_demo.cli.console import complain, folder, terminal
+from sr_demo.cli.console import folder, print_error, terminal
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             test_sets = int8_forms.test_pairs(args.test_sets, args.val, job.default_scale)
             form = int8_forms.make(job, test_sets, out, terminal(job.key), args.skip)
         except SRError as exc:
-            complain(f"{job.key}: {exc}")
+            print_error(f"{job.key}: {exc}")
             failed = True
             continue
         print(

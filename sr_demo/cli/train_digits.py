@@ -23,7 +23,7 @@ from sr_demo.digits.data import Digits, default_file, downloaded, load
 from sr_demo.errors import BadInput
 from sr_demo.system.file_sizes import file_size
 from sr_demo.system.outputs import refuse_existing
-from sr_demo.system.storage import guarded, ready, unfinished_folder
+from sr_demo.system.storage import disk_errors_translated, ensure_folder, unfinished_folder
 from sr_demo.training import run_state as files
 from sr_demo.training.cards import LICENCE, device_name, write_weights
 from sr_demo.training.digit_recipes import RECIPES, find, settings_of
@@ -85,7 +85,7 @@ def mnist() -> Path:
 
     target = downloaded()
     print(f"MNIST is not at {found}: downloading it to {target}")
-    with guarded(ready(target.parent)), unfinished_folder(target.parent) as part:
+    with disk_errors_translated(ensure_folder(target.parent)), unfinished_folder(target.parent) as part:
         try:
             MNIST(str(part), download=True)
         except (OSError, RuntimeError) as problem:

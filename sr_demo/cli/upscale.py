@@ -18,18 +18,18 @@ from sr_demo.cli.console import (
     add_precision,
     add_set,
     assignments,
-    complain_about,
     folder,
     output_of,
+    print_file_error,
     terminal,
 )
 from sr_demo.cli.models import add_model, some_jobs
 from sr_demo.cli.output_size import add_size
 from sr_demo.codecs.formats import Output, format_of
 from sr_demo.codecs.image_files import SUFFIXES
-from sr_demo.codecs.sniff import kind_of, shown
-from sr_demo.errors import BadInput, SRError, unexpected
-from sr_demo.system.outputs import Identity, fitting, identities, new_files, refuse_existing, reserved
+from sr_demo.codecs.sniff import display_name, kind_of
+from sr_demo.errors import BadInput, SRError, log_unexpected
+from sr_demo.system.outputs import Identity, identities, new_files, refuse_existing, reserve_path, truncated_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +109,7 @@ class _Results:
     def wanted(self, path: Path, job: Job, output: Output) -> Path:
         """Return the preferred path for the result of an image."""
         return self.folder / (
-            self.name or fitting(path.stem, f"_{job.key.replace(':', '-')}{output.file_format.suffix}")
+            self.name or truncated_name(path.stem, f"_{job.key.replace(':', '-')}{output.file_format.suffix}")
         )
 
 
@@ -136,11 +136,11 @@ def _allowed(mask: Path, files: Sequence[Path]) -> NDArray[np.float32]:
     Raises SRError if the mask cannot be read, or if there are several images.
     """
     from sr_demo.image import read
-    from sr_demo.inference.faithful import allowed_by
+    from sr_demo.inference.faithful import allowed_detail
 
     if len(files) != 1:
         raise BadInput(f"--mask belongs to one picture, and {len(files)} are named. Run the command for each.")
-    return allowed_by(read(mask).rgb)
+    return allowed_detail(read(mask).rgb)
 
 
 def _write_report(file: Path, results: Sequence[ImageResult], target: Path) -> None:
@@ -191,12 +191,12 @@ def _complaints(path: Path, failed: list[Path]) -> Generator[None]:
     try:
         yield
     except SRError as exc:
-        complain_about(path, str(exc))
+        print_file_error(path, str(exc))
         failed.append(path)
     except BrokenPipeError:  # of the output: results of the other files would not be read either
         raise
     except Exception as exc:
-        complain_about(path, unexpected(exc, f"upscaling {path}"))
+        print_file_error(path, log_unexpected(exc, f"upscaling {path}"))
         failed.append(path)
 
 
@@ -205,11 +205,11 @@ def _write(result: ImageResult, path: Path, out: _Results, output: Output, kept:
     from sr_demo.image import write
     from sr_demo.reports.formatting import MASKED, precision
 
-    with reserved(out.wanted(path, result.job, output), kept, overwrite=out.overwrite) as target:
+    with reserve_path(out.wanted(path, result.job, output), kept, overwrite=out.overwrite) as target:
         written = write(result.image, target, output)
     kept |= identities([target])
     for note in (*result.all_notes, *written.notes):
-        complain_about(path, note)
+        print_file_error(path, note)
     height, width = result.image.size
     facts = [f"{width} x {height}", f"{result.seconds:.2f} s", precision(result.precision, result.loss_db)]
     also = [result.sizing, MASKED if result.masked else "", result.faces_sentence, written.sentence]
@@ -236,7 +236,7 @@ def _is_pattern(path: Path) -> bool:
 
 def _refuse_others(path: Path) -> None:
     """Raise BadInput for a folder, and for a pattern that matches nothing."""
-    name = shown(path.name)
+    name = display_name(path.name)
     if os.path.isdir(path):  # unlike Path.is_dir, never raises
         raise BadInput(
             f"{name} is a folder, and this command takes files. `python -m sr_demo batch {path} --out DIR` enlarges all "

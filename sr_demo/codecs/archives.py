@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.lib import format as npy
 
-from sr_demo.codecs.sniff import shown
+from sr_demo.codecs.sniff import display_name
 from sr_demo.errors import BadInput
 
 _MOST_LISTING = 4 * 2**20
@@ -60,7 +60,7 @@ class _Listing:
 def opened(path: Path) -> Generator[zipfile.ZipFile]:
     """Open the archive at `path` for reading. Raises one of `DAMAGED` for a bad archive, BadInput for too many names."""
     with path.open("rb") as file:
-        listing = _Listing(file, shown(path.name))
+        listing = _Listing(file, display_name(path.name))
         # `ZipFile` reads all names at once and keeps an object for each.
         with zipfile.ZipFile(cast("BinaryIO", listing)) as archive:
             listing.opening = False

@@ -68,7 +68,7 @@ CARRIED = "Its colours are not sRGB (the file gives gamma or primaries): the res
 
 
 @dataclass(frozen=True)
-class Colour:
+class ColourSpace:
     """A colour space: primaries, and the curve from values to linear light."""
 
     primaries: Chromaticities
@@ -86,22 +86,22 @@ class Colour:
         return same and shown_so
 
 
-class Described(NamedTuple):
+class ColourDescription(NamedTuple):
     """The colours of a file without an ICC profile."""
 
-    colour: Colour | None = None
+    colour: ColourSpace | None = None
     """None if the file has no description, or describes sRGB."""
     note: str = ""
     """A sentence for the user if the result cannot carry the description."""
 
 
-def of_png(file: IO[bytes]) -> Described:
+def of_png(file: IO[bytes]) -> ColourDescription:
     """Read the chunks of a PNG that describe its colours: cICP, else sRGB, else gAMA and cHRM. Raises ValueError."""
     chunks = _chunks(file)
     if len(chunks.get(b"cICP", b"")) == 4:
         return _described(chunks[b"cICP"][0], chunks[b"cICP"][1])
     if b"sRGB" in chunks or not chunks.keys() & {b"gAMA", b"cHRM"}:
-        return Described()
+        return ColourDescription()
     curve, primaries = _SRGB, _BT709
     if len(chunks.get(b"gAMA", b"")) == 4:
         stored = int.from_bytes(chunks[b"gAMA"], "big")
@@ -111,27 +111,27 @@ def of_png(file: IO[bytes]) -> Described:
     if len(chunks.get(b"cHRM", b"")) == 32:
         x = [value / 100_000 for value in struct.unpack(">8I", chunks[b"cHRM"])]
         primaries = Chromaticities((x[0], x[1]), (x[2], x[3]), (x[4], x[5]), (x[6], x[7]))
-    return _unless_srgb(Colour(primaries, curve))
+    return _unless_srgb(ColourSpace(primaries, curve))
 
 
-def of_properties(found: Properties) -> Described:
+def of_properties(found: Properties) -> ColourDescription:
     """Return the colours of an nclx description of HEIF or AVIF."""
     if found.primaries is None or found.transfer is None:
-        return Described()
+        return ColourDescription()
     return _described(found.primaries, found.transfer)
 
 
-def _described(primaries: int, transfer: int) -> Described:
+def _described(primaries: int, transfer: int) -> ColourDescription:
     if transfer in _HDR:
-        return Described(
+        return ColourDescription(
             note=f"This picture is HDR ({_HDR[transfer]}): its values are kept, but the saved file is not marked as HDR "
             "and looks flat. Convert it to SDR first."
         )
-    return _unless_srgb(Colour(_PRIMARIES.get(primaries, _BT709), _CURVES.get(transfer, _SRGB)))
+    return _unless_srgb(ColourSpace(_PRIMARIES.get(primaries, _BT709), _CURVES.get(transfer, _SRGB)))
 
 
-def _unless_srgb(colour: Colour) -> Described:
-    return Described() if colour.is_srgb else Described(colour)
+def _unless_srgb(colour: ColourSpace) -> ColourDescription:
+    return ColourDescription() if colour.is_srgb else ColourDescription(colour)
 
 
 def _chunks(file: IO[bytes]) -> dict[bytes, bytes]:
@@ -151,7 +151,7 @@ def _chunks(file: IO[bytes]) -> dict[bytes, bytes]:
     return found
 
 
-def profile(colour: Colour, *, gray: bool) -> bytes:
+def profile(colour: ColourSpace, *, gray: bool) -> bytes:
     """Return an ICC profile (version 4, matrix and curves).
 
     Args:

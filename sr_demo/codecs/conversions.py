@@ -73,7 +73,7 @@ def to_srgb(image: Pillow.Image, source: Any) -> Pillow.Image:
     return result
 
 
-def fitting(icc: bytes | None, samples: Samples) -> bytes | None:
+def matching_profile(icc: bytes | None, samples: Samples) -> bytes | None:
     """Return `icc` if its colour space matches the channels of `samples` (H, W, C), otherwise None."""
     if icc is None:
         return None

@@ -1,8 +1,9 @@
 """Decoding of image files to upright samples, with their colour profile and metadata.
 
 Pillow decodes files with 8 bits per channel, OpenCV PNG with 16, `tiff.py` TIFF with more than 8 and some with 8. Foreign
-errors (`TROUBLE`) are translated here. Before a library reads a file, `structure` and `directories` limit the number of its
-parts and `check_pixels` limits its size, so that decoding takes time and memory in proportion to pixels and bytes.
+errors (`LIBRARY_ERRORS`) are translated here. Before a library reads a file, `part_limits` and `tiff_directories` limit
+the number of its parts and `check_pixels` limits its size, so that decoding takes time and memory in proportion to
+pixels and bytes.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ from PIL import Image as Pillow
 from PIL.ImageFile import ImageFile
 
 from sr_demo.codecs import colour_description, iso_media, metadata, tiff
-from sr_demo.codecs.colour_description import Described
-from sr_demo.codecs.conversions import cmyk_to_srgb, fitting, planes, to_mode, to_srgb, upright
-from sr_demo.codecs.directories import check_exif
-from sr_demo.codecs.libraries import TROUBLE, opencv, silence
+from sr_demo.codecs.colour_description import ColourDescription
+from sr_demo.codecs.conversions import cmyk_to_srgb, matching_profile, planes, to_mode, to_srgb, upright
+from sr_demo.codecs.libraries import LIBRARY_ERRORS, opencv, silence
 from sr_demo.codecs.metadata import Metadata
+from sr_demo.codecs.part_limits import check_parts
 from sr_demo.codecs.png_stream import check_checksums, check_length, still
-from sr_demo.codecs.sniff import CHOOSE, Kind, Limits, check_file, check_pixels, shown
-from sr_demo.codecs.structure import check_parts
+from sr_demo.codecs.sniff import CHOOSE, Kind, Limits, check_file, check_pixels, display_name
+from sr_demo.codecs.tiff_directories import check_exif
 from sr_demo.codecs.tiff_kinds import check_kind
 from sr_demo.codecs.tiff_series import series_range
 from sr_demo.codecs.values import Values
@@ -91,7 +92,7 @@ class Decoded:
 
 def page_numbers(path: Path, limits: Limits) -> tuple[int, ...]:
     """Return the numbers of a TIFF's pages, without previews of other pages; (0,) for other kinds. Raises BadInput."""
-    with _translated(shown(path.name)):
+    with _translated(display_name(path.name)):
         if check_file(path, limits) != "TIFF":
             return (0,)
         with path.open("rb") as file:
@@ -100,7 +101,7 @@ def page_numbers(path: Path, limits: Limits) -> tuple[int, ...]:
 
 def stated_pixels(path: Path, limits: Limits) -> int:
     """Return the number of pixels in the file's header; the limit if only decoding reveals it. Raises BadInput."""
-    with _translated(shown(path.name)):
+    with _translated(display_name(path.name)):
         kind = check_file(path, limits)
         with path.open("rb") as file:
             if kind == "TIFF":
@@ -124,7 +125,7 @@ def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
         OutOfMemory: Decoding takes more memory than this process may use now.
         MissingDependency: The format needs a package that is not installed.
     """
-    with _translated(shown(path.name)):
+    with _translated(display_name(path.name)):
         kind = check_file(path, limits)
         with path.open("rb") as file:
             if kind == "TIFF":
@@ -143,7 +144,7 @@ def _translated(name: str) -> Generator[None, None, None]:
     """Translate the errors of decoders for the file called `name` into BadInput."""
     try:
         yield
-    except TROUBLE as exc:
+    except LIBRARY_ERRORS as exc:
         sentence = next((text for kind, text in _PLACES.items() if isinstance(exc, kind)), _DAMAGED)
         log.info("could not read %r", name, exc_info=exc)
         raise BadInput(sentence.format(name=name)) from exc
@@ -202,7 +203,7 @@ def _deep_tiff(read: tiff.Page) -> Decoded:
         decoded.samples = cmyk_to_srgb(Pillow.fromarray(high, "CMYK"), read.icc, decoded.notes)
         decoded.notes.append("CMYK is read with 8 bits per channel.")
     decoded.samples = upright(decoded.samples, read.orientation)
-    decoded.icc = fitting(read.icc, decoded.samples)
+    decoded.icc = matching_profile(read.icc, decoded.samples)
     return decoded
 
 
@@ -215,7 +216,7 @@ def _eight_bits(samples: Samples) -> Samples:
     return high
 
 
-def _described(file: IO[bytes], kind: Kind, decoded: Decoded) -> Described:
+def _described(file: IO[bytes], kind: Kind, decoded: Decoded) -> ColourDescription:
     """Return the colour description of a PNG, HEIF or AVIF file beside its profile; add a note on lost bits."""
     try:
         if kind == "PNG":
@@ -226,17 +227,17 @@ def _described(file: IO[bytes], kind: Kind, decoded: Decoded) -> Described:
                 decoded.notes.append(f"Its {found.bits} bits per channel are read as 8.")
             described = colour_description.of_properties(found)
         else:
-            return Described()
-    except TROUBLE:
+            return ColourDescription()
+    except LIBRARY_ERRORS:
         log.info("broken description of colours", exc_info=True)
-        return Described()
+        return ColourDescription()
     return described
 
 
-def _set_profile(decoded: Decoded, icc: object, described: Described) -> None:
+def _set_profile(decoded: Decoded, icc: object, described: ColourDescription) -> None:
     """Set the profile of the samples to that of the file, or to one computed from its colour description."""
     if isinstance(icc, bytes) and icc:
-        decoded.icc = fitting(icc, decoded.samples)
+        decoded.icc = matching_profile(icc, decoded.samples)
         return
     if described.note:
         decoded.notes.append(described.note)
@@ -334,7 +335,7 @@ def _exif(image: ImageFile) -> Pillow.Exif | None:
     try:
         check_exif(_exif_bytes(image))
         return image.getexif()
-    except TROUBLE:
+    except LIBRARY_ERRORS:
         log.info("broken EXIF data", exc_info=True)
         return None
 
@@ -362,7 +363,7 @@ def _metadata(image: ImageFile, exif: Pillow.Exif | None) -> Metadata:
         info = {name: value for name, value in info.items() if name != "dpi"}
     try:
         return metadata.of_info(info, exif)
-    except TROUBLE:
+    except LIBRARY_ERRORS:
         log.info("broken metadata", exc_info=True)
         return Metadata()
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageCms
 
-from sr_demo.codecs import jpeg, metadata, png, tiff_writer, whole
+from sr_demo.codecs import jpeg, metadata, png, tiff_writer, webp_avif
 from sr_demo.codecs.conversions import to_srgb
 from sr_demo.codecs.formats import FileFormat, Output, Written
 from sr_demo.codecs.raster import Raster
@@ -60,7 +60,7 @@ def encode(raster: Raster, file: IO[bytes], output: Output) -> None:
     elif found.name == "tiff":
         tiff_writer.write(raster, file)
     else:
-        whole.write(raster, file, found, quality)
+        webp_avif.write(raster, file, found, quality)
 
 
 def _check_sides(raster: Raster, found: FileFormat) -> None:

@@ -19,7 +19,7 @@ from PIL import Image as Pillow
 from PIL import JpegImagePlugin
 
 from sr_demo.codecs import iptc
-from sr_demo.codecs.in_order import in_order
+from sr_demo.codecs.parallel_bands import map_bands
 from sr_demo.codecs.raster import Raster
 
 MOST_SEGMENT = 65_533
@@ -69,7 +69,7 @@ def chunks(raster: Raster, quality: int) -> Iterator[bytes]:
         image.save(file, "JPEG", **arguments, **(_beside(raster) if top == 0 else {}))
         return _cut(file.getvalue())
 
-    for number, parts in enumerate(in_order(band, range(0, raster.height, step))):
+    for number, parts in enumerate(map_bands(band, range(0, raster.height, step))):
         yield _with_height(parts.head, raster.height) if number == 0 else bytes([0xFF, 0xD0 + (number - 1) % 8])
         yield parts.scan
     yield b"\xff\xd9"

@@ -17,7 +17,7 @@ from typing import Any
 
 from PIL import Image as Pillow
 
-TROUBLE = (
+LIBRARY_ERRORS = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, RuntimeError, AttributeError,
     MemoryError, AssertionError, Warning, struct.error, zlib.error, Pillow.DecompressionBombError,
 )  # fmt: skip

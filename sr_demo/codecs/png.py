@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.codecs import iptc
-from sr_demo.codecs.in_order import in_order
 from sr_demo.codecs.metadata import Metadata
+from sr_demo.codecs.parallel_bands import map_bands
 from sr_demo.codecs.raster import Raster
 
 Bytes = NDArray[np.uint8]
@@ -65,7 +65,7 @@ def chunks(raster: Raster, level: int = LEVEL) -> Iterator[bytes]:
 
     checksum = 1
     yield _chunk(b"IDAT", b"\x78\x01")
-    for packed, adler, length in in_order(band, range(0, height, step)):
+    for packed, adler, length in map_bands(band, range(0, height, step)):
         checksum = _join_adler(checksum, adler, length)
         yield _chunk(b"IDAT", packed)
     yield _chunk(b"IDAT", struct.pack(">I", checksum))

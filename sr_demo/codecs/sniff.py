@@ -61,20 +61,20 @@ class Limits:
     """Largest size in bytes of the samples in the format of the file; decoders hold them once or twice."""
 
 
-def shown(name: str) -> str:
+def display_name(name: str) -> str:
     """Shorten a file name to one line of at most 80 characters and replace control characters. HTML is not escaped."""
     clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
     return clean if len(clean) <= 80 else clean[:50] + "…" + clean[-29:]
 
 
-def about(name: str, sentence: str) -> str:
+def with_file_name(name: str, sentence: str) -> str:
     """Return `sentence` with the file's name in front, unless it begins with the name already.
 
     Args:
         name: Name or path of the file.
         sentence: A sentence about the file.
     """
-    label, beginning = shown(name), shown(Path(name).name)
+    label, beginning = display_name(name), display_name(Path(name).name)
     if sentence.startswith((f"{beginning} ", f"{beginning}: ")):
         return label + sentence.removeprefix(beginning)
     return f"{label}: {sentence}"
@@ -82,7 +82,7 @@ def about(name: str, sentence: str) -> str:
 
 def check_file(path: Path, limits: Limits) -> Kind:
     """Detect the kind of image in `path` without decoding. Raises BadInput if it is not an image, or if it is too large."""
-    name = shown(path.name)
+    name = display_name(path.name)
     if path.is_dir():
         raise BadInput(f"{name} is a folder, not a picture. Choose a file.")
     size = path.stat().st_size

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from sr_demo.codecs import metadata, tiff_pixels
-from sr_demo.codecs.directories import OnePage, check, check_exif_parts, directory, places
-from sr_demo.codecs.libraries import TROUBLE
+from sr_demo.codecs.libraries import LIBRARY_ERRORS
 from sr_demo.codecs.metadata import Metadata
+from sr_demo.codecs.tiff_directories import OnePage, check, check_exif_parts, directory, places
 from sr_demo.codecs.values import (
     Range,
     Values,
     are_levels,
-    mapped,
+    map_to_levels,
     missing,
     no_data_value,
     refuse_infinite,
@@ -198,7 +198,7 @@ def _take(result: Page, channels: _Channels, found: Range | None, no_data: float
         found = Range() if are_levels(samples.dtype) else value_range(samples, without)
     if not are_levels(samples.dtype) and found.low > found.high:
         raise BadInput("This picture holds no values: all its pixels are without data. Export it again with its data.")
-    samples, result.values = mapped(samples, found, without)
+    samples, result.values = map_to_levels(samples, found, without)
     if result.values is not None:
         pages = " over all its pages" if over_all else ""
         result.notes.append(
@@ -293,7 +293,7 @@ def _metadata(file: IO[bytes], page: Any) -> Metadata:
         file.seek(0)
         exif.load_from_fp(file)
         return metadata.of_info({}, exif)
-    except TROUBLE:
+    except LIBRARY_ERRORS:
         log.info("broken metadata", exc_info=True)
         return Metadata()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import IO
 
-from sr_demo.codecs.directories import Directory, directory, places, sub_directories, value_of
+from sr_demo.codecs.tiff_directories import Directory, directory, places, sub_directories, value_of
 from sr_demo.errors import BadInput
 
 _PHOTOMETRIC, _DESCRIPTION, _DNG, _STK = 262, 270, 50706, 33629

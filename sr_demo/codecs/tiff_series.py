@@ -7,10 +7,10 @@ import os
 from functools import partial
 from typing import IO, NamedTuple
 
-from sr_demo.codecs.directories import directory, places
-from sr_demo.codecs.libraries import TROUBLE
+from sr_demo.codecs.libraries import LIBRARY_ERRORS
 from sr_demo.codecs.sniff import Limits, check_pixels
 from sr_demo.codecs.tiff import page_at, range_of, stored_bytes
+from sr_demo.codecs.tiff_directories import directory, places
 from sr_demo.codecs.values import Range
 from sr_demo.errors import BadInput
 
@@ -66,7 +66,7 @@ def _series_range(file: IO[bytes], limits: Limits) -> Range:
                     break
                 if size:
                     whole = whole.joined(range_of(page, partial(check_pixels, limits=limits)))
-        except (BadInput, *TROUBLE):
+        except (BadInput, *LIBRARY_ERRORS):
             continue  # decoding this page reports the error
     if left < 0:
         raise BadInput(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from sr_demo.codecs import exif
 from sr_demo.codecs.exif import EXIF, GPS, ORIENTATION, text_bytes
-from sr_demo.codecs.in_order import in_order
+from sr_demo.codecs.parallel_bands import map_bands
 from sr_demo.codecs.raster import Raster
 
 LEVEL = 4
@@ -59,7 +59,7 @@ def write(raster: Raster, file: IO[bytes]) -> None:
     def strip(top: int) -> bytes:
         return zlib.compress(_differences(raster.rows(top, min(top + step, raster.height))).tobytes(), LEVEL)
 
-    for packed in in_order(strip, range(0, raster.height, step)):
+    for packed in map_bands(strip, range(0, raster.height, step)):
         offsets.append(file.tell())
         counts.append(len(packed))
         file.write(packed)

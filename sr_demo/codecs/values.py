@@ -110,7 +110,7 @@ def refuse_infinite(samples: Samples) -> None:
         )
 
 
-def mapped(samples: Samples, found: Range, without: NDArray[np.bool_] | None) -> tuple[Samples, Values | None]:
+def map_to_levels(samples: Samples, found: Range, without: NDArray[np.bool_] | None) -> tuple[Samples, Values | None]:
     """Map values to levels.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sr_demo.community import opening
+from sr_demo.community import fetched_models
 from sr_demo.errors import SRError
 from sr_demo.hub import checkpoints
 from sr_demo.hub.fetching import Outcome
@@ -12,13 +12,13 @@ from sr_demo.reports import formatting
 
 def fetch_named(name: str, progress: Progress = SILENT) -> Outcome:
     """Fetch and try out the model `openmodeldb:NAME`. Raises Cancelled; any other SRError becomes a failed outcome."""
-    before = {model.card.id for model in opening.kept()}
+    before = {model.card.id for model in fetched_models.stored_models()}
     try:
-        (checkpoint,) = opening.by_name(name, progress).checkpoints
+        (checkpoint,) = fetched_models.by_name(name, progress).checkpoints
     except SRError as exc:
         return Outcome(name, "failed", (), 0, str(exc))
     return Outcome(
-        f"{opening.ID}:{checkpoint.name}",
+        f"{fetched_models.ID}:{checkpoint.name}",
         "stored" if checkpoint.name in before else "fetched",
         checkpoints.came_from(checkpoint),
         checkpoint.bytes,

@@ -17,7 +17,7 @@ from sr_demo.community.cards import Card, read_index
 from sr_demo.errors import BadInput, quoted
 from sr_demo.hub.reasons import unavailable
 from sr_demo.progress import SILENT, Progress
-from sr_demo.system.storage import alone, cache_folder, guarded, ready, unfinished_folder
+from sr_demo.system.storage import cache_folder, disk_errors_translated, ensure_folder, folder_lock, unfinished_folder
 
 log = logging.getLogger("sr_demo")
 
@@ -89,8 +89,8 @@ def _fetch(source: str, place: Path, progress: Progress) -> None:
         progress.report(fraction, note)  # without the number of bytes, since the total is unknown
 
     quiet = replace(progress, report=report)
-    folder = ready(place.parent, need=_MOST_BYTES)
-    with guarded(folder), alone(folder, lambda: progress(0.0, note)):
+    folder = ensure_folder(place.parent, need=_MOST_BYTES)
+    with disk_errors_translated(folder), folder_lock(folder, lambda: progress(0.0, note)):
         if _is_fresh(place):  # another process was faster
             return
         try:

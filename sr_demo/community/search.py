@@ -95,7 +95,7 @@ def _rank(card: Card, words: Sequence[str]) -> int | None:
     return rank
 
 
-def named(cards: Sequence[Card], name: str) -> Card:
+def find_card(cards: Sequence[Card], name: str) -> Card:
     """Return the card with this id, or the only card with this name. Raises BadInput, which lists similar names."""
     wanted = name.lower()
     found = [card for card in cards if card.id.lower() == wanted] or [c for c in cards if c.name.lower() == wanted]

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from sr_demo.checkpoint import WeightFile
 from sr_demo.community import addresses
 from sr_demo.community.cards import Card, Resource
-from sr_demo.own.model_file import SUFFIXES
-from sr_demo.own.trial import SCALES
+from sr_demo.user_models.model_file import SUFFIXES
+from sr_demo.user_models.trial import SCALES
 
 _OTHER_NAMES = {"realplksr": "plksr", "realplksrdysample": "plksr"}
 """Architectures of OpenModelDB that spandrel knows under another name."""

@@ -2,7 +2,7 @@
 
 Candidates are found by a 64-bit perceptual hash of the low frequencies of a 32 x 32 thumbnail, which survives rescaling,
 other formats and small changes. They are confirmed by the correlation of the thumbnails. Mirrored copies are found too.
-`cut_outs` finds crops of an image by local features.
+`find_crops` finds crops of an image by local features.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def features(image: Image) -> Features:
     return Features(points, None if descriptors is None else np.asarray(descriptors, np.uint8))
 
 
-def cut_outs(found: Sequence[Features], others: Sequence[Features], progress: Progress = SILENT) -> list[Copy]:
+def find_crops(found: Sequence[Features], others: Sequence[Features], progress: Progress = SILENT) -> list[Copy]:
     """Find images of a set that are crops of one of `others`, or vice versa.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.codecs.npz import choose, find_stacks, is_npz, npz_files, read_stack
-from sr_demo.codecs.sniff import about
+from sr_demo.codecs.sniff import with_file_name
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, Limits, read, readonly
 from sr_demo.reports.evaluation import images_in, pairs
@@ -81,7 +81,7 @@ def _read(path: Path, limits: Limits) -> Image:
     try:
         return read(path, limits).rgb
     except BadInput as problem:
-        raise BadInput(about(path.name, str(problem))) from problem
+        raise BadInput(with_file_name(path.name, str(problem))) from problem
 
 
 def _stacked(path: Path, scale: int) -> tuple[str, list[Entry]]:

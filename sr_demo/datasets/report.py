@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sr_demo import __version__
-from sr_demo.datasets.duplicates import Copy, Features, cut_outs, duplicates, features, groups, leaks
+from sr_demo.datasets.duplicates import Copy, Features, duplicates, features, find_crops, groups, leaks
 from sr_demo.datasets.entries import SCALE, Entry
 from sr_demo.datasets.inspection import FREQUENCIES, ImageStatistics, crops, finite, measure, thumbnail
 from sr_demo.errors import BadInput, Cancelled, SRError
@@ -44,7 +44,7 @@ class Triplet:
 
 
 @dataclass(frozen=True)
-class Against:
+class HeldOutSet:
     """Test images that must not be in the training set."""
 
     name: str
@@ -78,7 +78,7 @@ class DataReport:
 
 
 def examine(
-    name: str, what: str, entries: Sequence[Entry], against: Against | None = None, progress: Progress = SILENT
+    name: str, what: str, entries: Sequence[Entry], against: HeldOutSet | None = None, progress: Progress = SILENT
 ) -> DataReport:
     """Measure all images of a data set. Unreadable images are skipped; after Stop, the findings so far are returned.
 
@@ -131,7 +131,7 @@ def examine(
     return report
 
 
-def _compare(report: DataReport, against: Against, found: Sequence[Features], progress: Progress) -> None:
+def _compare(report: DataReport, against: HeldOutSet, found: Sequence[Features], progress: Progress) -> None:
     """Find copies of `against` in the set, and crops of them if the search does not take too long."""
     names: list[str] = []
     thumbs: list[np.ndarray[Any, np.dtype[np.uint8]]] = []
@@ -150,7 +150,7 @@ def _compare(report: DataReport, against: Against, found: Sequence[Features], pr
     report.leaks = leaks([image.thumb for image in report.images], thumbs)
     if len(found) * len(others) <= _MOST_MATCHES:
         whole = {(copy.first, copy.second) for copy in report.leaks}
-        parts = cut_outs(found, others, progress.part(0.3, 1.0))
+        parts = find_crops(found, others, progress.part(0.3, 1.0))
         report.leaks += [copy for copy in parts if (copy.first, copy.second) not in whole]
         report.searched_cut_outs = True
 

@@ -38,7 +38,7 @@ _RESIDENT = re.compile(r"Maximum resident set size \(kbytes\): (\d+)")
 
 
 @dataclass(frozen=True)
-class Side:
+class ProgramFigures:
     """Measurements of one of the two programs; MB are 10^6 bytes."""
 
     seconds: float
@@ -61,8 +61,8 @@ class Check:
     """Measurements of one method by `deploy` and by the independent program."""
 
     key: str
-    deploy: Side
-    outside: Side
+    deploy: ProgramFigures
+    outside: ProgramFigures
 
     @property
     def latency(self) -> float:
@@ -104,23 +104,23 @@ def check(job: Job, side: int, rounds: int, seconds: float) -> Check:
     idle = _outside(job, 0, 0)[1]
     return Check(
         job.key,
-        side_of([i[0] for i in inside], [i[1] for i in inside], median(i[2] for i in inside)),
-        side_of([o[0] for o in outside], [o[1] for o in outside], idle),
+        figures_of([i[0] for i in inside], [i[1] for i in inside], median(i[2] for i in inside)),
+        figures_of([o[0] for o in outside], [o[1] for o in outside], idle),
     )
 
 
-def side_of(rounds: Sequence[Sequence[float]], peaks: Sequence[float], idle: float) -> Side:
+def figures_of(rounds: Sequence[Sequence[float]], peaks: Sequence[float], idle: float) -> ProgramFigures:
     """Return the median of all runs of all rounds, and of the peaks."""
     seconds = [second for runs in rounds for second in runs]
-    return Side(median(seconds), median(peaks), idle, len(seconds))
+    return ProgramFigures(median(seconds), median(peaks), idle, len(seconds))
 
 
 def _deploy(job: Job, side: int, seconds: float) -> tuple[list[float], float, float]:
     """Return the seconds of the timed runs, and peak and idle memory in MB, from the report."""
-    from sr_demo.deploy.measurement import Plan, measure_apart
+    from sr_demo.deploy.measurement import Plan, measure_in_subprocess
 
     plan = Plan(sizes=(Size(side, side),), seconds=seconds, quality=False, patience=20 * seconds)
-    facts = measure_apart(job, plan)
+    facts = measure_in_subprocess(job, plan)
     return facts["latency"][0]["seconds"], facts["peak_mb"], facts["idle_mb"]
 
 

@@ -20,7 +20,7 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.evaluation import Pair
 from sr_demo.reports.verdicts import Facts
 from sr_demo.system import memory
-from sr_demo.system.apart import call_apart
+from sr_demo.system.subprocess_call import call_in_subprocess
 
 _LIMIT_SECONDS = 900
 _LEAST = 3
@@ -47,9 +47,9 @@ class Plan:
     pairs_name: str = BUNDLED
 
 
-def measure_apart(job: Job, plan: Plan, progress: Progress = SILENT) -> Facts:
+def measure_in_subprocess(job: Job, plan: Plan, progress: Progress = SILENT) -> Facts:
     """Call `measure` in a new process. Raises SRError with the message of the process, or Cancelled."""
-    return call_apart(measure, (job, plan), progress, seconds=_LIMIT_SECONDS)
+    return call_in_subprocess(measure, (job, plan), progress, seconds=_LIMIT_SECONDS)
 
 
 def measure(job: Job, plan: Plan, report: Callable[[float, str], None] = lambda fraction, note: None) -> Facts:
@@ -81,7 +81,7 @@ def measure(job: Job, plan: Plan, report: Callable[[float, str], None] = lambda 
         line, identical, spent = _latency(subject, size, plan, left)
         latency.append(line)
         same, left = same and identical, left - spent
-    peak = memory.highest_resident_bytes()
+    peak = memory.peak_resident_bytes()
     report(0.6, "counting")
     facts: Facts = {
         "load_seconds": round(load_seconds, 4),
@@ -123,7 +123,7 @@ def _latency(subject: Subject, size: Size, plan: Plan, left: float) -> tuple[Fac
         first, first_digest = _run(subject, image)
     results: list[Run] = []
     same, spent = True, first.seconds
-    while another([r.seconds for r in results], plan, left - spent):
+    while needs_another_run([r.seconds for r in results], plan, left - spent):
         result, digest = _run(subject, image)
         same = same and digest == first_digest
         spent += result.seconds
@@ -156,7 +156,7 @@ def _run(subject: Subject, image: Image) -> tuple[Run, bytes]:
     return replace(run, rgb=image), digest
 
 
-def another(seconds: Sequence[float], plan: Plan, left: float) -> bool:
+def needs_another_run(seconds: Sequence[float], plan: Plan, left: float) -> bool:
     """Return whether to time another run: at least one, three if time allows, further ones as planned.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sr_demo import __version__
 from sr_demo.checkpoint import Checkpoint, card
-from sr_demo.deploy.measurement import Facts, Plan, measure_apart
+from sr_demo.deploy.measurement import Facts, Plan, measure_in_subprocess
 from sr_demo.deploy.quality import describe_resolution, star
 from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.export.exporter import formats
@@ -57,7 +57,7 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
             WeightResolver().resolve(
                 job, part.part(0, 0.05)
             )  # downloads count neither as loading time nor for the limit
-            row["measured"] = measure_apart(job, plan, part.part(0.05, 1))
+            row["measured"] = measure_in_subprocess(job, plan, part.part(0.05, 1))
         except SRError as exc:
             row["failed"] = str(exc)
         rows.append(row)

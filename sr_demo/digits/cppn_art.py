@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sr_demo.backends.torch_backend import device
-from sr_demo.digits.lab import evaluate
+from sr_demo.digits.inference import evaluate
 from sr_demo.digits.options import Art
 from sr_demo.image import Image, readonly
 from sr_demo.progress import SILENT, Progress

@@ -18,7 +18,7 @@ from sr_demo.errors import BadInput, StorageError
 from sr_demo.imaging.resize import resize
 from sr_demo.system.storage import cache_folder
 
-SMALL, SIDE = 26, 28
+LR_SIDE, HR_SIDE = 26, 28
 """Sides in pixels of LR, the input of the networks, and of HR."""
 
 Pixels = NDArray[np.uint8]
@@ -127,20 +127,20 @@ def downloaded() -> Path:
 
 
 def _checked(path: Path, images: NDArray[np.generic], labels: NDArray[np.generic]) -> Digits:
-    fits = images.dtype == np.uint8 and images.ndim == 3 and images.shape[1:] == (SIDE, SIDE)
+    fits = images.dtype == np.uint8 and images.ndim == 3 and images.shape[1:] == (HR_SIDE, HR_SIDE)
     if not fits or labels.shape != images.shape[:1] or len(labels) == 0:
-        raise BadInput(f"{path} does not hold MNIST: pictures of {SIDE} x {SIDE} pixels with 8 bit are needed.")
+        raise BadInput(f"{path} does not hold MNIST: pictures of {HR_SIDE} x {HR_SIDE} pixels with 8 bit are needed.")
     return Digits(images.astype(np.uint8), labels.astype(np.uint8))
 
 
 def downscale(images: Pixels) -> Pixels:
     """Downscale (N, 28, 28) to (N, 26, 26) uint8: antialiased bicubic, rounded."""
-    return _resampled(images, SIDE, SMALL)
+    return _resampled(images, HR_SIDE, LR_SIDE)
 
 
 def bicubic(images: Pixels) -> Pixels:
     """Upscale (N, 26, 26) to (N, 28, 28) uint8, rounded: the baseline."""
-    return _resampled(images, SMALL, SIDE)
+    return _resampled(images, LR_SIDE, HR_SIDE)
 
 
 def _resampled(images: Pixels, before: int, after: int) -> Pixels:

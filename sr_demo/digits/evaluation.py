@@ -9,12 +9,12 @@ import numpy as np
 
 from sr_demo.digits import data
 from sr_demo.digits.data import Digits, Pixels
-from sr_demo.digits.options import System
+from sr_demo.digits.options import DigitModel
 from sr_demo.image import Image, readonly
 from sr_demo.metrics.full_reference import psnr_rgb, ssim_y
 from sr_demo.progress import SILENT, Progress
 
-METHODS: tuple[str, ...] = ("bicubic", *get_args(System))
+METHODS: tuple[str, ...] = ("bicubic", *get_args(DigitModel))
 _BATCH = 500
 """Digits per batch."""
 
@@ -59,12 +59,12 @@ def mean_gradient(images: Pixels) -> float:
 
 def accuracy(images: Pixels, labels: Pixels) -> float:
     """Return the share of `images` (N, 28, 28) that the reader classifies as `labels` (N,), 0..1."""
-    from sr_demo.digits import lab
+    from sr_demo.digits import inference
 
     right = 0
     for start in range(0, len(labels), _BATCH):
         chosen = slice(start, start + _BATCH)
-        right += int((lab.read_digits(images[chosen]) == labels[chosen]).sum())
+        right += int((inference.classify_digits(images[chosen]) == labels[chosen]).sum())
     return right / len(labels)
 
 
@@ -85,13 +85,13 @@ def score(image: Pixels, reference: Pixels) -> tuple[float, float]:
 def _drawn(method: str, small: Pixels, progress: Progress) -> Pixels:
     if method == "bicubic":
         return data.bicubic(small)
-    from sr_demo.digits import lab
+    from sr_demo.digits import inference
 
-    systems: dict[str, System] = {system: system for system in get_args(System)}
+    systems: dict[str, DigitModel] = {system: system for system in get_args(DigitModel)}
     drawn: list[Pixels] = []
     for start in range(0, len(small), _BATCH):
         progress(start / len(small), f"{method}: drawing")
-        again = lab.redraw(small[start : start + _BATCH], systems[method])
+        again = inference.reconstruct(small[start : start + _BATCH], systems[method])
         drawn.append(np.rint(again * 255).astype(np.uint8))
     return np.concatenate(drawn)
 

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from sr_demo.digits.data import Pixels
-from sr_demo.digits.lab import Gray, draw
-from sr_demo.digits.options import System
+from sr_demo.digits.inference import Gray, draw
+from sr_demo.digits.options import DigitModel
 from sr_demo.errors import SRError
 from sr_demo.image import readonly
 from sr_demo.progress import SILENT, Progress
@@ -23,7 +23,9 @@ REACH = 3.0
 """Latent values are varied in -3..3, which covers nearly all of a standard normal distribution."""
 
 
-def between(start: Gray, end: Gray, size: int, system: System, progress: Progress = SILENT) -> list[Pixels]:
+def interpolate_latents(
+    start: Gray, end: Gray, size: int, system: DigitModel, progress: Progress = SILENT
+) -> list[Pixels]:
     """Interpolate linearly between two latents.
 
     Args:
@@ -69,7 +71,9 @@ def mp4(frames: list[Pixels], file: Path) -> None:
     film.release()
 
 
-def along(latent: Gray, number: int, count: int, size: int, system: System, progress: Progress = SILENT) -> Pixels:
+def vary_latent(
+    latent: Gray, number: int, count: int, size: int, system: DigitModel, progress: Progress = SILENT
+) -> Pixels:
     """Draw a digit with one latent value replaced by `count` values in -3..3.
 
     Args:

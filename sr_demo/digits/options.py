@@ -7,7 +7,7 @@ from typing import Literal
 
 from sr_demo.options import Options, option
 
-System = Literal["vaegan", "cppn-gan", "cppn-l2"]
+DigitModel = Literal["vaegan", "cppn-gan", "cppn-l2"]
 """VAE-GAN, CPPN trained with a discriminator, and the same CPPN trained without."""
 
 NETWORKS = ("digits-vaegan", "digits-cppn-vaegan", "digits-cppn-l2", "digits-reader")

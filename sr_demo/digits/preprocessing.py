@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.digits.data import SIDE, Pixels, downscale
+from sr_demo.digits.data import HR_SIDE, Pixels, downscale
 from sr_demo.errors import BadInput
 from sr_demo.image import Image
 
@@ -72,7 +72,7 @@ def prepare(image: Image, alpha: Ink | None = None) -> Prepared:
         notes.append("Dark ink on light paper was turned into white on black, as the networks know it.")
     elif coloured:
         notes.append("Colours were turned into white ink on black, as the networks know it.")
-    if rgb.shape[:2] == (SIDE, SIDE):
+    if rgb.shape[:2] == (HR_SIDE, HR_SIDE):
         return from_reference(np.rint(ink * 255).astype(np.uint8), *notes)
     crop = _cropped(ink)
     share = float((crop > 0.5).mean())
@@ -153,8 +153,8 @@ def _centred(ink: Ink) -> Pixels:
     total = max(float(fitted.sum()), 1e-6)
     y = float((fitted.sum(axis=1) * (np.arange(fitted.shape[0]) + 0.5)).sum()) / total
     x = float((fitted.sum(axis=0) * (np.arange(fitted.shape[1]) + 0.5)).sum()) / total
-    top = min(max(round(SIDE / 2 - y), 0), SIDE - fitted.shape[0])
-    left = min(max(round(SIDE / 2 - x), 0), SIDE - fitted.shape[1])
-    canvas = np.zeros((SIDE, SIDE), np.float32)
+    top = min(max(round(HR_SIDE / 2 - y), 0), HR_SIDE - fitted.shape[0])
+    left = min(max(round(HR_SIDE / 2 - x), 0), HR_SIDE - fitted.shape[1])
+    canvas = np.zeros((HR_SIDE, HR_SIDE), np.float32)
     canvas[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted
     return np.rint(canvas * 255).astype(np.uint8)

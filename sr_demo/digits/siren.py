@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sr_demo.backends.torch_backend import device, out_of_memory_translated
-from sr_demo.digits.lab import evaluate
+from sr_demo.digits.inference import evaluate
 from sr_demo.digits.options import Fit
 from sr_demo.image import Image, readonly
 from sr_demo.metrics.full_reference import psnr_rgb

@@ -18,7 +18,7 @@ from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import BadInput, SRError, StorageError
 from sr_demo.export import int8, portable_runner
 from sr_demo.export.agreement import Agreement, Run, compare, translating
-from sr_demo.export.int8 import Loss
+from sr_demo.export.int8 import QuantizationLoss
 from sr_demo.export.readme import readme
 from sr_demo.hub import checkpoints
 from sr_demo.inference.jobs import Job, load_approach
@@ -33,8 +33,8 @@ SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "safetens
 LEAST_PSNR = {"fp32": 60.0, "fp16": 50.0}
 """Smallest PSNR in dB between the file and the network in fp32 with which a file is exported."""
 
-Kind = Literal["onnx", "openvino", "torchscript", "safetensors"]
-Number = Literal["fp32", "fp16", "int8"]
+Format = Literal["onnx", "openvino", "torchscript", "safetensors"]
+ExportPrecision = Literal["fp32", "fp16", "int8"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Exported:
     agreement: Agreement
     beside: tuple[Path, ...]
     """The other files: README, runner, and for OpenVINO the weights."""
-    loss: Loss | None = None
+    loss: QuantizationLoss | None = None
     """The loss of PSNR-Y, for int8."""
 
 
@@ -66,9 +66,9 @@ _NO_ROOM = 2**16
 
 def export(
     job: Job,
-    kind: Kind,
+    kind: Format,
     out: Path,
-    precision: Number = "fp32",
+    precision: ExportPrecision = "fp32",
     progress: Progress = SILENT,
     pairs: Sequence[Pair] = (),
     pairs_name: str = "",
@@ -109,7 +109,7 @@ def export(
     network = halved(portable) if precision == "fp16" and not chosen.half_weights_only else portable
     notes = _notes(job, precision)
     folder = out.parent / f".{uuid4().hex}.part"
-    loss: Loss | None = None
+    loss: QuantizationLoss | None = None
     try:
         folder.mkdir(parents=True)
         part = folder / out.name
@@ -154,7 +154,7 @@ def export(
     return Exported(out, size, agreement, beside, loss)
 
 
-def _names(out: Path, kind: Kind) -> list[Path]:
+def _names(out: Path, kind: Format) -> list[Path]:
     """Return the files that an export to `out` writes."""
     beside = [out.with_name(out.stem + _README)]
     if kind in _WITH_RUNNER:
@@ -163,14 +163,14 @@ def _names(out: Path, kind: Kind) -> list[Path]:
 
 
 def _quantize(
-    kind: Kind,
+    kind: Format,
     part: Path,
     opened: Callable[[Path], Run],
     notes: dict[str, str],
     samples: Sequence[Sample],
     where: str,
     progress: Progress,
-) -> Loss:
+) -> QuantizationLoss:
     """Replace the fp32 file `part` by the most quantized int8 version whose loss of PSNR-Y is acceptable.
 
     Args:
@@ -187,12 +187,14 @@ def _quantize(
     """
     rule = json.loads(notes["rule"])
     before = int8.mean_psnr(opened(part), rule, samples)
-    tried: list[Loss] = []
+    tried: list[QuantizationLoss] = []
     for number, (write, kept, of) in enumerate(int8.steps(kind, part, rule["scale"])):
         progress(0.6 + 0.1 * number, f"quantizing, {of - kept} of {of} layers in int8")
         smaller = part.with_name(f"int8-{number}{part.suffix}")
         write(smaller)
-        tried.append(Loss(before, int8.mean_psnr(opened(smaller), rule, samples), len(samples), where, kept, of))
+        tried.append(
+            QuantizationLoss(before, int8.mean_psnr(opened(smaller), rule, samples), len(samples), where, kept, of)
+        )
         if tried[-1].decibels < int8.MOST_LOSS:
             for path in (smaller, smaller.with_suffix(".bin")):
                 if path.exists():

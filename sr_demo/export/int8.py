@@ -27,7 +27,7 @@ _PACKAGES = {"onnx": "onnxruntime", "openvino": "nncf"}
 
 
 @dataclass(frozen=True)
-class Loss:
+class QuantizationLoss:
     """Loss by quantization, as mean PSNR-Y in dB over the pairs."""
 
     before: float

@@ -87,7 +87,7 @@ def make(
         plain = ConvertedNetwork(folder, "fp32", job.default_scale)
         expected = {name: _scores(plain, found, job.default_scale) for name, found in test_sets.items()}
         known = quantization.operations(folder / openvino_backend.MODEL)
-        ways = quantization.ways(known)
+        ways = quantization.exclusion_sets(known)
         tried: list[ShippedInt8] = []
         for number, left in list(enumerate(ways))[skipped:]:
             part = progress.part(0.1 + 0.9 * number / len(ways), 0.1 + 0.9 * (number + 1) / len(ways))
@@ -102,7 +102,7 @@ def make(
             graph = folder / f"{job.checkpoint.files[0].name.rpartition('.')[0]}.zip"
             network = _packed(graph, folder, files[0], job.default_scale)
             part(0.5, "measuring the loss in int8")
-            image = selection.known_image(selection.SIDE)
+            image = selection.synthetic_image(selection.SIDE)
             form = ShippedInt8(
                 weights=tuple(step.sha256 for step in checkpoints.plan(job.checkpoint)),
                 file=graph.name,
@@ -111,7 +111,7 @@ def make(
                 kept=len(left.intersection(known.layers)),
                 of=len(known.layers),
                 agreement=round(
-                    selection.agreement(*(u.upscale(image, Options(), SILENT) for u in (plain, network))), 2
+                    selection.float_psnr(*(u.upscale(image, Options(), SILENT) for u in (plain, network))), 2
                 ),
                 scores={
                     name: _compared(expected[name], _scores(network, found, job.default_scale))

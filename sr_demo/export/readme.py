@@ -6,7 +6,7 @@ import json
 from math import isinf
 
 from sr_demo.export.agreement import Agreement
-from sr_demo.export.int8 import Loss
+from sr_demo.export.int8 import QuantizationLoss
 from sr_demo.inference.jobs import Job
 
 _USE = {
@@ -41,7 +41,7 @@ This file holds weights only: the network itself comes from sr_demo or from the 
 
 
 def readme(
-    job: Job, kind: str, name: str, notes: dict[str, str], agreement: Agreement, loss: Loss | None = None
+    job: Job, kind: str, name: str, notes: dict[str, str], agreement: Agreement, loss: QuantizationLoss | None = None
 ) -> str:
     """Return the README as Markdown: what the file is, how to use it, and what was checked.
 
@@ -83,7 +83,7 @@ on the machine that exported it.
 {_lost(loss)}"""
 
 
-def _lost(loss: Loss | None) -> str:
+def _lost(loss: QuantizationLoss | None) -> str:
     if loss is None:
         return ""
     return f"""

@@ -80,7 +80,7 @@ def transform_of(face: Face, scale: float = 1.0) -> Transform | None:
     return matrix if _zoom(matrix) > 0 else None
 
 
-def refined(image: Image, face: Face) -> Face:
+def refine_landmarks(image: Image, face: Face) -> Face:
     """Return a face with landmarks that are detected again in an enlarged, upright view of the face and its surroundings.
 
     YuNet estimates faces as more upright than they are, especially small ones. Each repetition corrects most of this error.
@@ -95,7 +95,7 @@ def refined(image: Image, face: Face) -> Face:
             return face
         view = transform / _WIDER
         view[:, 2] += SIDE / 2 * (1 - 1 / _WIDER)
-        again = [(_off_centre(one), one.landmarks) for one in detection.detect(aligned(image, view))]
+        again = [(_off_centre(one), one.landmarks) for one in detection.detect(align_face(image, view))]
         off, landmarks = min(again, default=(SIDE, ()))
         if off > _MOST_OFF:
             return face
@@ -109,7 +109,7 @@ def _off_centre(face: Face) -> float:
     return hypot(face.left + face.width / 2 - SIDE / 2, face.top + face.height / 2 - SIDE / 2)
 
 
-def aligned(image: Image, transform: Transform) -> Image:
+def align_face(image: Image, transform: Transform) -> Image:
     """Return an aligned face, (512, 512, 3) in [0, 1]. Beyond the border of the image, edge pixels are replicated.
 
     Args:
@@ -136,7 +136,7 @@ def paste(image: NDArray[np.float32], transform: Transform, face: Image, strengt
     box = _box(transform, Size.of(image))
     if box.is_empty:
         return
-    change = np.float32(strength) * _weights()[..., None] * (face - aligned(readonly(image.view()), transform))
+    change = np.float32(strength) * _weights()[..., None] * (face - align_face(readonly(image.view()), transform))
     back = np.asarray(cv2.invertAffineTransform(_after(transform, box)), np.float64)
     part = image[box.top : box.bottom, box.left : box.right]
     part += _resampled(change, back, Size(*part.shape[:2]), cv2.BORDER_CONSTANT)

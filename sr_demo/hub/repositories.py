@@ -21,8 +21,15 @@ from sr_demo.checkpoint import Repository, WeightFile
 from sr_demo.errors import WeightsUnavailable
 from sr_demo.hub.download import SourceFailed, kind_of, reason, refuse_offline, transfer
 from sr_demo.progress import Progress
-from sr_demo.system import seals
-from sr_demo.system.storage import alone, cache_folder, guarded, ready, sha256_of, unfinished_folder
+from sr_demo.system import integrity
+from sr_demo.system.storage import (
+    cache_folder,
+    disk_errors_translated,
+    ensure_folder,
+    folder_lock,
+    sha256_of,
+    unfinished_folder,
+)
 
 log = logging.getLogger("sr_demo")
 
@@ -37,7 +44,7 @@ def folder(repository: Repository) -> Path:
     return cache_folder() / "repositories" / name
 
 
-def is_here(repository: Repository) -> bool:
+def is_available(repository: Repository) -> bool:
     """Return whether all files of a repository were downloaded earlier."""
     return (folder(repository) / _MARK).is_file()
 
@@ -51,11 +58,14 @@ def fetch(repository: Repository, progress: Progress) -> Path:
         Cancelled: Stop was pressed; raised within a second.
     """
     target = folder(repository)
-    if is_here(repository) and _is_intact(target, progress):
+    if is_available(repository) and _is_intact(target, progress):
         return target
-    ready(target)
-    with guarded(target), alone(target, lambda: progress(0.0, "waiting for another download of the same files")):
-        if is_here(repository):  # another process was faster
+    ensure_folder(target)
+    with (
+        disk_errors_translated(target),
+        folder_lock(target, lambda: progress(0.0, "waiting for another download of the same files")),
+    ):
+        if is_available(repository):  # another process was faster
             return target
         failures: list[SourceFailed] = []
         for name in (repository.name, *repository.mirrors):
@@ -82,14 +92,14 @@ def _fetch(repository: Repository, target: Path, progress: Progress) -> None:
             "wrong", f"it has {total / 1e9:.1f} GB now, and a download of {repository.bytes / 1e9:.1f} GB was agreed to"
         )
     missing = [file for file in files if not has(target / file.path, file.size)]
-    ready(target, need=sum(file.size for file in missing))
+    ensure_folder(target, need=sum(file.size for file in missing))
     done = total - sum(file.size for file in missing)
     at = f"@{repository.revision}" if repository.revision else ""
     for file in missing:
         part = progress.part(done / max(total, 1), (done + file.size) / max(total, 1))
         fetch_file(repository.name + at, file, target, part)
         done += file.size
-    listed = [f"{seals.digest(target / file.path)}  {file.path}" for file in files]
+    listed = [f"{integrity.digest(target / file.path)}  {file.path}" for file in files]
     (target / _MARK).write_text("\n".join(listed), encoding="utf-8")
 
 
@@ -103,10 +113,10 @@ def _is_intact(target: Path, progress: Progress) -> bool:
         expected, space, path = line.partition("  ")
         if space and len(expected) == 64:
             progress(0.0, f"checking {path}")
-            if not seals.matches(target / path, expected):
+            if not integrity.matches(target / path, expected):
                 damaged.append(target / path)
     if damaged:
-        with guarded(target):
+        with disk_errors_translated(target):
             (target / _MARK).unlink(missing_ok=True)
             for path in damaged:
                 path.unlink(missing_ok=True)

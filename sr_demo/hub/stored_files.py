@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from sr_demo.checkpoint import WeightFile, WheelMember
 from sr_demo.errors import StorageError
-from sr_demo.system import seals
-from sr_demo.system.storage import cache_folder, guarded, ready, write_atomically
+from sr_demo.system import integrity
+from sr_demo.system.storage import cache_folder, disk_errors_translated, ensure_folder, write_atomically
 
 log = logging.getLogger("sr_demo")
 
@@ -88,7 +88,7 @@ def is_intact(form: Form) -> bool:
     if found == expected.sha256:
         return True
     log.warning("%s was damaged (%s) and is removed", form.path, difference(expected.sha256, found))
-    with guarded(form.path.parent):
+    with disk_errors_translated(form.path.parent):
         form.path.unlink(missing_ok=True)
     return False
 
@@ -96,7 +96,7 @@ def is_intact(form: Form) -> bool:
 def digest(path: Path) -> str:
     """Return the sha256 of a file. Raises StorageError if it cannot be read, as in a cache of another user."""
     try:
-        return seals.digest(path)
+        return integrity.digest(path)
     except OSError as exc:
         raise StorageError(f"{path} cannot be read: {exc.strerror}.") from exc
 
@@ -114,7 +114,7 @@ def put(form: Form, arrived: Path, sha256: str, source: str) -> None:
         OSError: The disk is full or cannot be written.
     """
     record = Record(source, sha256, arrived.stat().st_size)
-    ready(form.path.parent)
+    ensure_folder(form.path.parent)
     write_atomically(form.path.parent / RECORD, json.dumps(record._asdict()).encode())
     os.replace(arrived, form.path)
 

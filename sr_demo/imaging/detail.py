@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
-from sr_demo.imaging.back_projection import difference, distance, make_agree
+from sr_demo.imaging.back_projection import difference, distance, enforce_lr_consistency
 from sr_demo.system.large_array import bands, release, zeros
 
 ALMOST_ALL = 1 - 2**-20
@@ -75,11 +75,11 @@ def _detailed(generative: Image, faithful: Image, image: Image) -> NDArray[np.fl
     if distance(difference(image, out)) > own / 2:
         # Aim between both, so that LR consistency rises from the generative result over this one to the faithful one.
         most = max(own / 2, sqrt(own * distance(difference(image, faithful))))
-        make_agree(out, image, most, 0.9 * most)
+        enforce_lr_consistency(out, image, most, 0.9 * most)
     return out
 
 
-def mixed(detailed: Image, faithful: Image, detail: float | NDArray[np.float32]) -> Image:
+def mix_detail(detailed: Image, faithful: Image, detail: float | NDArray[np.float32]) -> Image:
     """Mix a result with full detail and a faithful one, as the viewer does: `faithful + detail (detailed - faithful)`.
 
     Args:
@@ -98,11 +98,11 @@ def mixed(detailed: Image, faithful: Image, detail: float | NDArray[np.float32])
     return readonly(out)
 
 
-def unmixed(shown: Image, faithful: Image, detail: float | NDArray[np.float32]) -> Image:
-    """Invert `mixed`: return its argument `detailed`; pixels with a detail of almost 0 are those of `faithful`.
+def unmix_detail(shown: Image, faithful: Image, detail: float | NDArray[np.float32]) -> Image:
+    """Invert `mix_detail`: return its argument `detailed`; pixels with a detail of almost 0 are those of `faithful`.
 
     Args:
-        shown: (H, W, 3) in [0, 1], the result of `mixed`.
+        shown: (H, W, 3) in [0, 1], the result of `mix_detail`.
         faithful: (H, W, 3) in [0, 1].
         detail: The `detail` that `shown` was mixed with: a number in [0, 1], or an array (H, W).
     """

@@ -29,7 +29,7 @@ _PRINT = re.compile(rf"{_NUMBER}\s*[x×]\s*{_NUMBER}\s*(cm|mm|in)\s*(?:@|at)\s*{
 
 @dataclass(frozen=True)
 class OutputSize:
-    """A requested size; created by `times`, `wide`, `high`, `printed` or `parse`, which check the values."""
+    """A requested size; created by `by_factor`, `by_width`, `by_height`, `for_print` or `parse`, which check the values."""
 
     factor: float | None = None
     """Scale factor; None if it follows from the size of the image and the fields below."""
@@ -81,24 +81,24 @@ class OutputSize:
         return int(self.factor)
 
 
-def times(factor: float) -> OutputSize:
+def by_factor(factor: float) -> OutputSize:
     """Return the request for a scale factor. Raises BadInput outside 1 to 8."""
     if not LEAST <= factor <= MOST:  # also true for NaN
         raise BadInput(f"The scale must be from {LEAST} to {MOST}, not {factor:g}. For pixels, ask for 1920 wide.")
     return OutputSize(factor=float(factor), text=f"{factor:g}x")
 
 
-def wide(pixels: int) -> OutputSize:
+def by_width(pixels: int) -> OutputSize:
     """Return the request for a width in pixels. Raises BadInput."""
     return OutputSize(width=_pixels(pixels, "width"), text=f"{pixels} wide")
 
 
-def high(pixels: int) -> OutputSize:
+def by_height(pixels: int) -> OutputSize:
     """Return the request for a height in pixels. Raises BadInput."""
     return OutputSize(height=_pixels(pixels, "height"), text=f"{pixels} high")
 
 
-def printed(width: float, height: float, dpi: float, unit: str = "cm") -> OutputSize:
+def for_print(width: float, height: float, dpi: float, unit: str = "cm") -> OutputSize:
     """Return the request for the largest print that fits on the paper, turned to the orientation of the image.
 
     Args:
@@ -124,11 +124,11 @@ def parse(text: str) -> OutputSize:
     """Parse a request in one of the `FORMS`. Raises BadInput."""
     words = _words(text)
     if found := _FACTOR.fullmatch(words):
-        return times(float(found[1]))
+        return by_factor(float(found[1]))
     if found := _WIDE.fullmatch(words):
-        return wide(int(found[1]))
+        return by_width(int(found[1]))
     if found := _HIGH.fullmatch(words):
-        return high(int(found[1]))
+        return by_height(int(found[1]))
     if _PRINT.fullmatch(words):
         return parse_print(words)
     raise BadInput(f"{quoted(text)} is no size. Write {FORMS}.")
@@ -139,7 +139,7 @@ def parse_print(text: str) -> OutputSize:
     found = _PRINT.fullmatch(_words(text))
     if found is None:
         raise BadInput(f"{quoted(text)} is no size of a print. Write it as 30x20cm@300: width, height, dots per inch.")
-    return printed(float(found[1]), float(found[2]), float(found[4]), found[3])
+    return for_print(float(found[1]), float(found[2]), float(found[4]), found[3])
 
 
 def _words(text: str) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from sr_demo.image import Image, Pixels, Size, quantize, readonly, unit
-from sr_demo.imaging import light
+from sr_demo.imaging import srgb
 from sr_demo.progress import SILENT, Progress
 from sr_demo.system import large_array
 
@@ -90,11 +90,11 @@ def resized_bands(
         band = np.empty((bottom - top, width, planes.shape[2]), np.float32)
         for c in range(planes.shape[2]):
             values = np.ascontiguousarray(unit(planes[low:high, :, c]), np.float32)
-            plane = Pillow.fromarray(light.decoded(values) if linear else values)
+            plane = Pillow.fromarray(srgb.srgb_to_linear(values) if linear else values)
             band[..., c] = np.asarray(plane.resize((width, bottom - top), filtering, box))
         large_array.release(planes[low:high])
         np.clip(band, 0.0, 1.0, out=band)
-        yield slice(top, bottom), light.encoded(band) if linear else band
+        yield slice(top, bottom), srgb.linear_to_srgb(band) if linear else band
 
 
 def downscale(image: Image, scale: int) -> Image:

@@ -18,8 +18,8 @@ from sr_demo.errors import MissingDependency, StorageError
 from sr_demo.image import Image, ImageData, crop, read, readonly, write_png
 from sr_demo.imaging.resolution_chart import resolution_chart
 from sr_demo.options import build
-from sr_demo.system import seals
-from sr_demo.system.storage import guarded
+from sr_demo.system import integrity
+from sr_demo.system.storage import disk_errors_translated
 
 _FOLDER = Path(__file__).parents[2] / "assets" / "examples"
 
@@ -44,7 +44,7 @@ def write_sample(sample: Sample, folder: Path) -> Path:
     Gray samples have one channel. Raises StorageError, and what `sample.make` raises.
     """
     path = folder / f"{sample.id}.png"
-    if seals.is_intact(path):
+    if integrity.is_intact(path):
         return path
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,8 +55,8 @@ def write_sample(sample: Sample, folder: Path) -> Path:
     image = sample.make()
     gray = bool((image[..., 0] == image[..., 1]).all() and (image[..., 1] == image[..., 2]).all())
     write_png(ImageData(image, gray=gray), path)
-    with guarded(folder):
-        seals.seal(path)
+    with disk_errors_translated(folder):
+        integrity.write_checksums(path)
     return path
 
 

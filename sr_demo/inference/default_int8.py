@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sr_demo.backends import openvino_backend, selection, shipped_int8
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.backends.selection import ConvertedFiles, Verdict
+from sr_demo.backends.selection import BackendVerdict, ConvertedFiles
 from sr_demo.backends.shipped_int8 import ShippedInt8
 from sr_demo.errors import Cancelled, SRError, TookTooLong
 from sr_demo.inference.jobs import Job
@@ -35,7 +35,7 @@ Unfinished = dict[ConvertedFiles, tuple[ConvertedNetwork, ConvertedNetwork]]
 def load(
     job: Job,
     files: Sequence[Path],
-    decided: Callable[[Job, Verdict], None],
+    decided: Callable[[Job, BackendVerdict], None],
     unfinished: Unfinished,
     progress: Progress,
 ) -> Upscaler | None:
@@ -62,8 +62,8 @@ def load(
         return None
     try:
         shipped_int8.place(shipped, files, which.folder, progress.check)
-        with storage.guarded(which.folder), storage.alone(which.folder, progress.check):
-            verdict = selection.stored(which)
+        with storage.disk_errors_translated(which.folder), storage.folder_lock(which.folder, progress.check):
+            verdict = selection.stored_verdict(which)
             if verdict is not None and verdict.settled:
                 return _opened(which, shipped, verdict.precision)
             verdict, winner = _measured(which, shipped, unfinished, progress)
@@ -79,13 +79,13 @@ def load(
 
 def _measured(
     which: ConvertedFiles, shipped: ShippedInt8, unfinished: Unfinished, progress: Progress
-) -> tuple[Verdict, ConvertedNetwork]:
+) -> tuple[BackendVerdict, ConvertedNetwork]:
     """Compare the time of int8 and of the fast precision of this CPU; return the verdict and the faster network."""
     both = unfinished.pop(which, None)
     unfinished.clear()
     plain, quantized = both or _both_opened(which, shipped)
     try:
-        verdict = selection.faster(plain, quantized, shipped.agreement - _TOLERANCE, progress.check)
+        verdict = selection.compare_speed(plain, quantized, shipped.agreement - _TOLERANCE, progress.check)
     except (Cancelled, TookTooLong):
         unfinished[which] = plain, quantized
         raise

@@ -2,7 +2,7 @@
 
 EDSR is the partner of all generative methods: it ships with this app, is fast, and was trained for fidelity alone. It
 upscales the same input to the same size. Its result is corrected by back-projection until it downscales to the input
-(`agreeing`), so that no method has a higher LR consistency than its partner. `imaging/detail.py` blends the two.
+(`with_lr_consistency`), so that no method has a higher LR consistency than its partner. `imaging/detail.py` blends the two.
 
 Three values limit the detail at each pixel of a result, and the lowest one applies: the option `detail` for the whole image,
 `face_detail` in faces, and a mask, which allows no detail where it is white. `detail_map` applies this rule for the page, the
@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 
 from sr_demo.approaches import edsr
 from sr_demo.errors import BadInput
+from sr_demo.faces.detail_limit import FaceDetailLimit, face_detail_limit
 from sr_demo.faces.detection import detect
-from sr_demo.faces.keep import Kept, keep_faces
 from sr_demo.image import Image, ImageData, Size, bt601_luma
-from sr_demo.imaging.back_projection import make_agree
+from sr_demo.imaging.back_projection import enforce_lr_consistency
 from sr_demo.imaging.letters import has_fine_text
-from sr_demo.imaging.output_size import times
+from sr_demo.imaging.output_size import by_factor
+from sr_demo.inference.black_and_white import keep_black_and_white
 from sr_demo.inference.jobs import Job
-from sr_demo.inference.saturation import keep_black_and_white
 from sr_demo.inference.shared_work import SharedWork
 from sr_demo.options import as_dict, build
 from sr_demo.system.large_array import bands, release, zeros
@@ -47,7 +47,7 @@ def is_adjustable(job: Job) -> bool:
     return job.approach.invents_with(job.checkpoint) and hasattr(job.options, "detail")
 
 
-def keeps_faces(job: Job) -> bool:
+def can_limit_face_detail(job: Job) -> bool:
     """Return whether the detail of results of `job` can be reduced in faces."""
     return is_adjustable(job) and hasattr(job.options, "face_detail")
 
@@ -74,7 +74,7 @@ def partner(job: Job, *, part: bool = False) -> Job | None:
     return faithful_job(job) if part or detail_of(job) < 1 else None
 
 
-def kept_faces(job: Job, image: Image, shared: SharedWork) -> Kept | None:
+def face_limit_of(job: Job, image: Image, shared: SharedWork) -> FaceDetailLimit | None:
     """Return the detail that a job may show because of the faces in an image.
 
     Args:
@@ -86,19 +86,19 @@ def kept_faces(job: Job, image: Image, shared: SharedWork) -> Kept | None:
         The allowed detail; None if the job does not reduce detail in faces, or if there are no faces.
     """
     detail, most = detail_of(job), float(getattr(job.options, "face_detail", 1))
-    if not keeps_faces(job) or most >= detail:
+    if not can_limit_face_detail(job) or most >= detail:
         return None
     faces = shared.once("faces", lambda: detect(image))
-    return keep_faces(faces, Size.of(image), most) if faces else None
+    return face_detail_limit(faces, Size.of(image), most) if faces else None
 
 
 def changes_letters(job: Job, image: Image, shared: SharedWork) -> bool:
-    """Return whether the image contains fine text that the job may change. See `kept_faces` for the arguments."""
+    """Return whether the image contains fine text that the job may change. See `face_limit_of` for the arguments."""
     draws = job.approach.invents_with(job.checkpoint) and job.approach.family != "faces" and detail_of(job) > 0
     return draws and shared.once("letters", lambda: has_fine_text(image))
 
 
-def allowed_by(mask: Image) -> NDArray[np.float32]:
+def allowed_detail(mask: Image) -> NDArray[np.float32]:
     """Return the detail that a mask (h, w, 3) allows at each pixel, (h, w) in [0, 1]: 0 where it is white."""
     return np.asarray(1 - bt601_luma(mask), np.float32).clip(0, 1)
 
@@ -130,16 +130,16 @@ def faithful_job(job: Job) -> Job:
     """Return the job of the faithful method whose results have the size of those of `job`."""
     checkpoint = APPROACH.checkpoint()
     own = APPROACH.scale_of(checkpoint)
-    size = job.size or (None if job.scale == own else times(job.scale))
+    size = job.size or (None if job.scale == own else by_factor(job.scale))
     return Job(APPROACH, checkpoint, APPROACH.options(), size=size)
 
 
-def agreeing(result: ImageData, image: ImageData) -> ImageData:
+def with_lr_consistency(result: ImageData, image: ImageData) -> ImageData:
     """Correct a result of the faithful method for `image` by back-projection, so that it downscales to `image`."""
     out = zeros(*result.pixels.shape)
     rgb = result.rgb
     for rows in bands(rgb, out):
         out[rows] = rgb[rows]
         release(out[rows])
-    make_agree(out, image.rgb, _NEAR)
+    enforce_lr_consistency(out, image.rgb, _NEAR)
     return replace(result, pixels=keep_black_and_white(out, image.rgb))

@@ -25,7 +25,7 @@ from sr_demo.metrics.full_reference import LUMA, psnr_y
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.spec import Upscaler
-from sr_demo.system import hardware, seals, storage
+from sr_demo.system import hardware, integrity, storage
 
 log = logging.getLogger("sr_demo")
 
@@ -45,7 +45,7 @@ _INSTEAD = "Choose auto, bf16 or fp32."
 
 
 @dataclass(frozen=True)
-class Loss:
+class QuantizationLoss:
     """Loss of a network in int8: PSNR-Y in dB, means over bundled photos that were not used for calibration."""
 
     scored: float
@@ -147,11 +147,11 @@ def opened(which: ConvertedFiles, title: str) -> ConvertedNetwork | None:
         return None
 
 
-def stored(which: ConvertedFiles) -> Loss | None:
+def stored(which: ConvertedFiles) -> QuantizationLoss | None:
     """Return the stored loss; None if there is none, or if it is corrupt or from an earlier version."""
     try:
-        known = seals.read_json(which.folder / RECORD, unsealed=True)
-        return Loss(**known["loss"]) if known["recipe"] == _RECIPE else None
+        known = integrity.read_json_with_checksum(which.folder / RECORD, unsealed=True)
+        return QuantizationLoss(**known["loss"]) if known["recipe"] == _RECIPE else None
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
@@ -171,14 +171,14 @@ def make(which: ConvertedFiles, network: Callable[[], object], progress: Progres
     """
     progress(0.0, "converting, once for this network")
     selection.convert(which, network, progress.check)
-    with storage.guarded(which.folder), storage.alone(which.folder, progress.check):
+    with storage.disk_errors_translated(which.folder), storage.folder_lock(which.folder, progress.check):
         if stored(which) is None:  # no other process has quantized it meanwhile
             loss = quantize(which.folder, which.scale, progress)
-            record = seals.sealed_json({"recipe": _RECIPE, "loss": asdict(loss)})
+            record = integrity.json_with_checksum({"recipe": _RECIPE, "loss": asdict(loss)})
             storage.write_atomically(which.folder / RECORD, record)
 
 
-def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
+def quantize(kept_in: Path, scale: int, progress: Progress) -> QuantizationLoss:
     """Quantize the converted network in a folder with the most convolutions in int8 that the allowed loss permits.
 
     Args:
@@ -196,7 +196,7 @@ def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
     source = kept_in / openvino_backend.MODEL
     known, samples = quantization.operations(source), quantization.photos(scale)
     exact = ConvertedNetwork(kept_in, "fp32", scale)
-    found, ways = list[Loss](), quantization.ways(known)
+    found, ways = list[QuantizationLoss](), quantization.exclusion_sets(known)
     for number, left in enumerate(ways):
         part = progress.part(0.1 + 0.9 * number / len(ways), 0.1 + 0.9 * (number + 1) / len(ways))
         with storage.unfinished_folder(kept_in) as folder:
@@ -206,11 +206,11 @@ def quantize(kept_in: Path, scale: int, progress: Progress) -> Loss:
             network = ConvertedNetwork(folder, "int8", scale, model=MODEL)
             scored, expected = lost(exact, network, samples, progress)
             kept = len(left.intersection(known.layers))
-            found.append(Loss(scored, expected, kept, len(known.layers)))
+            found.append(QuantizationLoss(scored, expected, kept, len(known.layers)))
             if found[-1].decibels <= MOST_LOSS:
                 for path in (out.with_suffix(".bin"), out):
                     path.replace(kept_in / path.name)
-                openvino_backend.seal(kept_in, MODEL)
+                openvino_backend.write_checksums(kept_in, MODEL)
                 break
     return min(found, key=lambda loss: loss.decibels)
 
@@ -227,7 +227,7 @@ def lost(
         progress: Checked for Stop.
 
     Returns:
-        `Loss.scored` and `Loss.expected`.
+        `QuantizationLoss.scored` and `QuantizationLoss.expected`.
     """
     scored: list[float] = []
     expected: list[float] = []

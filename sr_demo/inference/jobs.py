@@ -330,7 +330,7 @@ def job_for(
     return Job(approach, chosen, options, precision, download, size)
 
 
-def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
+def default_jobs(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
     """Return a job with default options for every checkpoint of these kinds (see `Checkpoint.kind`)."""
     return [
         Job(approach, checkpoint, approach.options())
@@ -340,7 +340,7 @@ def here(approaches: Sequence[Approach], *kinds: str) -> list[Job]:
     ]
 
 
-def named(jobs: Sequence[Job], names: Sequence[str], what: str, more: Sequence[Job] = ()) -> list[Job]:
+def select_jobs(jobs: Sequence[Job], names: Sequence[str], what: str, more: Sequence[Job] = ()) -> list[Job]:
     """Return the jobs with these public names, in the order of `jobs`, and `more`.
 
     Args:
@@ -369,5 +369,5 @@ def is_prepared(job: Job) -> bool:
     if shipped_int8.by_default(job.identity) is not None:
         return True
     converted = selection.converted_files(job.identity)
-    verdict = selection.stored(converted) if converted else None
+    verdict = selection.stored_verdict(converted) if converted else None
     return verdict is not None and verdict.backend != "torch"

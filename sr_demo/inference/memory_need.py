@@ -60,7 +60,7 @@ class Need:
 
 
 @dataclass(frozen=True)
-class Room:
+class AvailableResources:
     """Bytes available to this process."""
 
     memory: int
@@ -126,17 +126,17 @@ def _held_in(traits: Traits, step: Step, last: Size, *, first: bool) -> _Held:
     return after.plus(before).plus(_Held(each * step.after.height * step.after.width, 0))
 
 
-def room() -> Room:
+def available_resources() -> AvailableResources:
     """Return the bytes that this process may use now, within the limits of its cgroup and its own limits."""
-    return Room(min(memory.available_bytes(), _HELD), _free_disk(), _free_addresses())
+    return AvailableResources(min(memory.available_bytes(), _HELD), _free_disk(), _free_addresses())
 
 
 def check(traits: Traits, image: ImageData) -> None:
     """Raise OutOfMemory or StorageError, which names a size that fits, if `image` cannot be upscaled here."""
-    refuse(traits, (image.rgb.shape[0], image.rgb.shape[1]), room())
+    refuse(traits, (image.rgb.shape[0], image.rgb.shape[1]), available_resources())
 
 
-def refuse(traits: Traits, size: tuple[int, int], there: Room) -> None:
+def refuse(traits: Traits, size: tuple[int, int], there: AvailableResources) -> None:
     """Like `check`, for given sizes.
 
     Args:
@@ -191,7 +191,7 @@ def _advice(fits: Callable[[int], bool], size: tuple[int, int]) -> str:
 def _free_disk() -> int:
     """Return the free bytes on the disk of the cache folder; 0 if no files can be written there."""
     try:
-        return storage.free_bytes(storage.ready(storage.cache_folder() / "results"))
+        return storage.free_bytes(storage.ensure_folder(storage.cache_folder() / "results"))
     except SRError:
         return 0
 

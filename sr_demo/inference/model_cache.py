@@ -27,13 +27,13 @@ class ModelCache:
     def keep(self, key: ModelIdentity, upscaler: Upscaler, count: int) -> None:
         """Add an upscaler of `count` bytes and evict others until the budget is met. The new one always stays."""
         if self._held.put(key, upscaler, count):
-            memory.unsettle()
-        memory.settle()
+            memory.unfreeze_garbage_collection()
+        memory.freeze_garbage_collection()
 
     def drop(self, key: ModelIdentity) -> None:
         """Remove an upscaler, if it is cached."""
         self._held.drop(key)
-        memory.unsettle()
+        memory.unfreeze_garbage_collection()
 
 
 def budget(held: int) -> int:

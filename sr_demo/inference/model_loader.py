@@ -12,7 +12,7 @@ from sr_demo.inference import default_int8, int8
 from sr_demo.inference.compute_lock import ComputeLock
 from sr_demo.inference.jobs import Job, LoadedModel, load_approach
 from sr_demo.inference.model_cache import ModelCache, footprint
-from sr_demo.inference.time_estimates import Estimates
+from sr_demo.inference.time_estimates import TimeEstimates
 from sr_demo.inference.weights import WeightResolver, Weights
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import ModelIdentity, Upscaler
@@ -56,7 +56,7 @@ class Ready:
 class ModelLoader:
     """Loads and caches models. Thread-safe."""
 
-    def __init__(self, estimates: Estimates, preparer: selection.Preparer | None) -> None:
+    def __init__(self, estimates: TimeEstimates, preparer: selection.Preparer | None) -> None:
         """Create a loader; with a `preparer`, networks are converted for OpenVINO in the background after their first use."""
         self.compute_lock = ComputeLock()
         self._estimates = estimates
@@ -114,7 +114,7 @@ class ModelLoader:
         self._cache.keep(job.identity, upscaler, footprint(job.checkpoint))
         return upscaler
 
-    def use_verdict(self, job: Job, verdict: selection.Verdict) -> None:
+    def use_verdict(self, job: Job, verdict: selection.BackendVerdict) -> None:
         """Apply the verdict on a backend: if it is not torch, the next run opens it, and time estimates use its seconds."""
         if verdict.backend == "torch":
             return
@@ -122,7 +122,7 @@ class ModelLoader:
             self.drop(job)
         self._learn(job, verdict)
 
-    def _learn(self, job: Job, verdict: selection.Verdict) -> None:
+    def _learn(self, job: Job, verdict: selection.BackendVerdict) -> None:
         size = (selection.SIDE, selection.SIDE)
         self._estimates.learn(job, size, verdict.seconds, backend=verdict.backend, anew=True)
 
@@ -144,5 +144,5 @@ class _Preparation:
         self.loader.compute_lock.wait_until_idle()
         return self.loader.compute_lock.held()
 
-    def decided(self, verdict: selection.Verdict) -> None:
+    def decided(self, verdict: selection.BackendVerdict) -> None:
         self.loader.use_verdict(self.job, verdict)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.backends.selection import Preparer
-from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, unexpected
+from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, log_unexpected
 from sr_demo.image import Image, ImageData
 from sr_demo.imaging.detail import blend_detail
 from sr_demo.inference import faithful, large_results, memory_need
@@ -25,7 +25,7 @@ from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, LoadedModel, 
 from sr_demo.inference.model_loader import ModelLoader
 from sr_demo.inference.shared_work import SharedWork
 from sr_demo.inference.size_plan import SizePlan, relative_work
-from sr_demo.inference.time_estimates import Estimates
+from sr_demo.inference.time_estimates import TimeEstimates
 from sr_demo.inference.upscale import MeasuredRun, Upscaled, passes, upscale_image
 from sr_demo.inference.weights import Weights
 from sr_demo.metrics.scores import score
@@ -44,14 +44,14 @@ LETTERS = "letters may change: read them in your photo"
 class Runner:
     """Runs jobs, one at a time. Thread-safe."""
 
-    def __init__(self, estimates: Estimates | None = None, preparer: Preparer | None = None) -> None:
+    def __init__(self, estimates: TimeEstimates | None = None, preparer: Preparer | None = None) -> None:
         """Create a runner; with a `preparer`, networks are converted for OpenVINO in the background after their first use."""
-        self._estimates = estimates or Estimates()
+        self._estimates = estimates or TimeEstimates()
         self._models = ModelLoader(self._estimates, preparer)
         self._compute_lock = self._models.compute_lock
 
     @property
-    def estimates(self) -> Estimates:
+    def estimates(self) -> TimeEstimates:
         """Time estimates; every run improves them."""
         return self._estimates
 
@@ -177,7 +177,7 @@ class Runner:
         except SRError as exc:
             return Failed(job, str(exc))
         except Exception as exc:
-            return Failed(job, unexpected(exc, f"running {job.key}"))
+            return Failed(job, log_unexpected(exc, f"running {job.key}"))
 
     def _run(
         self, job: Job, image: ImageData, reference: Image | None, progress: Progress, shared: SharedWork,
@@ -186,7 +186,7 @@ class Runner:
         progress.check()
         plan = job.plan(image.size)
         _check_reference(job, plan, image.rgb, reference)
-        faces = faithful.kept_faces(job, image.rgb, shared)
+        faces = faithful.face_limit_of(job, image.rgb, shared)
         limits = [limit for limit in (allowed, faces and faces.allowed) if limit is not None]
         other = faithful.partner(job, part=bool(limits))
         memory_need.check(replace(memory_need.traits_of(job, image), blended=other is not None), image)
@@ -275,7 +275,7 @@ class _Measured:
 def _agreeing(done: _Measured, image: ImageData) -> _Measured:
     """Return the result of a faithful partner after back-projection, including the cost of this correction."""
     with Stopwatch() as taken:
-        agreeing = faithful.agreeing(done.upscaled.image, image)
+        agreeing = faithful.with_lr_consistency(done.upscaled.image, image)
     return replace(
         done,
         upscaled=replace(done.upscaled, image=agreeing),

@@ -94,7 +94,7 @@ class _Work:
         return later, new
 
 
-class Estimates:
+class TimeEstimates:
     """Time estimates that improve with every run. Thread-safe."""
 
     def __init__(self, file: Path | None = None) -> None:

@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from sr_demo.system import seals
+from sr_demo.system import integrity
 from sr_demo.system.storage import write_atomically
 
 _FORMAT = 2
@@ -34,7 +34,7 @@ class Factors:
 def read(file: Path) -> dict[str, dict[str, Factors]]:
     """Return the factors by timing key and backend; empty if the file is absent, corrupt or of an earlier format."""
     try:
-        stored = seals.read_json(file, unsealed=True)
+        stored = integrity.read_json_with_checksum(file, unsealed=True)
         if stored["format"] != _FORMAT:
             return {}
         return {
@@ -59,4 +59,4 @@ def write(file: Path, learned: dict[str, dict[str, Factors]]) -> None:
     entries = {key: {backend: asdict(one) for backend, one in backends.items()} for key, backends in learned.items()}
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, seals.sealed_json({"format": _FORMAT, "learned": entries}))
+        write_atomically(file, integrity.json_with_checksum({"format": _FORMAT, "learned": entries}))

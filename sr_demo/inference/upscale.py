@@ -20,8 +20,8 @@ from sr_demo.image import Image, ImageData, Pixels, Size, readonly, unit
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize, resized_bands
 from sr_demo.inference import large_results
+from sr_demo.inference.black_and_white import keep_black_and_white
 from sr_demo.inference.jobs import Job, LoadedModel
-from sr_demo.inference.saturation import keep_black_and_white
 from sr_demo.inference.size_plan import Step
 from sr_demo.options import Options
 from sr_demo.progress import Progress

@@ -39,14 +39,14 @@ def psnr_y(a: Pixels, b: Pixels, border: int = 4) -> float:
     Raises:
         BadInput: The sizes differ.
     """
-    a, b = comparable(a, b, border)
+    a, b = crop_borders(a, b, border)
     total = sum(float(((luma(a[rows]) - luma(b[rows])) ** 2).sum()) for rows in bands(a, b))
     return _psnr(total, a.shape[0] * a.shape[1])
 
 
 def psnr_rgb(a: Pixels, b: Pixels, border: int = 4) -> float:
     """Return the PSNR of two images over the three colours after rounding to 8 bit. See `psnr_y` for the arguments."""
-    a, b = comparable(a, b, border)
+    a, b = crop_borders(a, b, border)
     total = sum(float(((quantize(a[rows]).astype(np.float64) - quantize(b[rows])) ** 2).sum()) for rows in bands(a, b))
     return _psnr(total, a.size)
 
@@ -57,7 +57,7 @@ def ssim_y(a: Pixels, b: Pixels, border: int = 4) -> float:
     Wang et al. 2004: K1 = 0.01, K2 = 0.03, L = 255, only windows inside the image. Images that are smaller than the window
     after the border is cut are compared as one window, with means, variances and covariance over the whole image.
     """
-    a, b = comparable(a, b, border)
+    a, b = crop_borders(a, b, border)
     if min(a.shape[:2]) < WINDOW:
         return float(_ssim_formula(*(_moments_whole(luma(a), luma(b)))))
     total, count = 0.0, 0
@@ -76,7 +76,7 @@ def lr_consistency(result: Pixels, lr: Image) -> float:
     return psnr_rgb(resize(result, Size.of(lr)), lr, border=0)
 
 
-def comparable(a: Pixels, b: Pixels, border: int) -> tuple[Pixels, Pixels]:
+def crop_borders(a: Pixels, b: Pixels, border: int) -> tuple[Pixels, Pixels]:
     """Return both images without their border. Raises BadInput when the sizes differ."""
     if a.shape != b.shape:
         raise BadInput(

@@ -46,7 +46,7 @@ Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Natural:
+class NssModel:
     """The model of clean photos: a multivariate normal distribution of block features."""
 
     mean: Doubles
@@ -74,7 +74,7 @@ class Niqe:
     """One sentence if `value` is None."""
 
 
-def niqe(image: Pixels, natural: Natural | None = None) -> Niqe:
+def niqe(image: Pixels, natural: NssModel | None = None) -> Niqe:
     """Score an image on its 8-bit luma.
 
     Args:
@@ -97,7 +97,7 @@ def niqe(image: Pixels, natural: Natural | None = None) -> Niqe:
     return Niqe(distance(found, natural or own_fit()))
 
 
-def distance(features: Doubles, natural: Natural) -> float:
+def distance(features: Doubles, natural: NssModel) -> float:
     """Return sqrt(d' ((S1 + S2) / 2)^+ d) between features (B, 36) of an image and `natural` (paper, equation 10).
 
     The covariance of a single block is defined as zero.
@@ -239,11 +239,11 @@ def _log_gamma(values: Any) -> Doubles:
 
 
 @cache
-def own_fit() -> Natural:
+def own_fit() -> NssModel:
     """Read the embedded model of clean photos. Raises WeightsUnavailable when its file is missing or damaged."""
     try:
         with np.load(FIT, allow_pickle=False) as stored:
-            natural = Natural(stored["mean"].astype(np.float64), stored["covariance"].astype(np.float64))
+            natural = NssModel(stored["mean"].astype(np.float64), stored["covariance"].astype(np.float64))
     except (OSError, ValueError, KeyError) as exc:
         raise WeightsUnavailable(
             f"The file {FIT} that comes with this app is missing or damaged. Install the app again."
@@ -252,7 +252,7 @@ def own_fit() -> Natural:
     return natural
 
 
-def fit(measured: list[Blocks], threshold: float = 0.75) -> Natural:
+def fit(measured: list[Blocks], threshold: float = 0.75) -> NssModel:
     """Fit the model of clean photos to their sharp blocks (paper, section II.C).
 
     Args:
@@ -267,4 +267,4 @@ def fit(measured: list[Blocks], threshold: float = 0.75) -> Natural:
     features = features[np.isfinite(features).all(axis=1)]
     if len(features) <= FEATURES:
         raise ValueError(f"{len(features)} sharp blocks are too few: a covariance of {FEATURES} features needs more.")
-    return Natural(features.mean(axis=0), np.cov(features, rowvar=False))
+    return NssModel(features.mean(axis=0), np.cov(features, rowvar=False))

@@ -21,7 +21,7 @@ from sr_demo.hub import checkpoints
 from sr_demo.hub.perceptual import DISTS, LPIPS
 from sr_demo.image import Image, Pixels, quantize
 from sr_demo.imaging.resize import resize
-from sr_demo.metrics.full_reference import comparable
+from sr_demo.metrics.full_reference import crop_borders
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,7 +52,7 @@ def lpips(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     Raises:
         BadInput: The sizes differ.
     """
-    return _distance(LPIPS, *comparable(a, b, border))
+    return _distance(LPIPS, *crop_borders(a, b, border))
 
 
 def dists(a: Pixels, b: Pixels, border: int = 4) -> float | None:
@@ -61,7 +61,7 @@ def dists(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     The network was compared with the package DISTS_pytorch 0.1 like that of LPIPS, and agrees to 1e-6. See `lpips` for
     arguments, results and errors.
     """
-    return _distance(DISTS, *comparable(a, b, border), prepare=_smaller)
+    return _distance(DISTS, *crop_borders(a, b, border), prepare=_smaller)
 
 
 def flip(a: Pixels, b: Pixels, border: int = 4) -> float | None:
@@ -74,8 +74,8 @@ def flip(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     Returns:
         A value from 0 for equal images to 1; None if the package is not installed, or for the sizes excluded by `lpips`.
     """
-    a, b = comparable(a, b, border)
-    if not _has_value(a) or not is_here("flip"):
+    a, b = crop_borders(a, b, border)
+    if not _has_value(a) or not is_available("flip"):
         return None
     from flip_evaluator import evaluate
 
@@ -83,7 +83,7 @@ def flip(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     return float(evaluate(reference, test, "LDR", applyMagma=False)[1])
 
 
-def is_here(measure: str) -> bool:
+def is_available(measure: str) -> bool:
     """Return whether the weights or the package of a measure ("lpips", "dists" or "flip") are available."""
     if measure == "flip":
         return find_spec("flip_evaluator") is not None

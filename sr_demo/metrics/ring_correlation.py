@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.image import Image, Pixels, bt601_luma
-from sr_demo.metrics.full_reference import comparable
+from sr_demo.metrics.full_reference import crop_borders
 
 _THRESHOLD = 1 / 7
 """The fixed threshold of Rosenthal and Henderson 2003 (for images: Nieuwenhuizen et al. 2013, Nature Methods 10)."""
@@ -38,7 +38,7 @@ def ring_correlation(a: Pixels, b: Pixels, border: int = 4) -> NDArray[np.float6
     Raises:
         BadInput: The sizes differ.
     """
-    a, b = comparable(a, b, border)
+    a, b = crop_borders(a, b, border)
     side = min(*a.shape[:2], _SIDE)
     if side < _LEAST_SIDE:
         return None

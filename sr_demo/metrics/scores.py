@@ -107,9 +107,9 @@ COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 
-def absent() -> tuple[Column, ...]:
+def unavailable_measures() -> tuple[Column, ...]:
     """Return the measures whose weights or package are missing."""
-    return tuple(column for column in COLUMNS if column.needs and not perceptual.is_here(column.key))
+    return tuple(column for column in COLUMNS if column.needs and not perceptual.is_available(column.key))
 
 
 @dataclass(frozen=True)

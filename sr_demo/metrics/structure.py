@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.image import Pixels, bt601_luma, quantize
-from sr_demo.metrics.full_reference import WINDOW, comparable, luma, moments
+from sr_demo.metrics.full_reference import WINDOW, crop_borders, luma, moments
 from sr_demo.system.large_array import bands, zeros
 
 _WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -45,7 +45,7 @@ def ms_ssim_y(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     Raises:
         BadInput: The sizes differ.
     """
-    a, b = comparable(a, b, border)
+    a, b = crop_borders(a, b, border)
     if min(a.shape[:2]) < WINDOW * 2 ** (len(_WEIGHTS) - 1):
         return None
     x, y = (_plane(image, luma) for image in (a, b))
@@ -76,7 +76,7 @@ def gmsd(a: Pixels, b: Pixels, border: int = 4) -> float | None:
     Raises:
         BadInput: The sizes differ.
     """
-    a, b = comparable(a, b, border)
+    a, b = crop_borders(a, b, border)
     if min(a.shape[:2]) < 6:
         return None
     x, y = (_halved(_plane(image, _full_luma)) for image in (a, b))

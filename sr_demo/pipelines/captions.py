@@ -33,7 +33,7 @@ _SPARE = 0.9
 
 
 @dataclass(frozen=True)
-class Describer:
+class CaptionModel:
     """A captioning model."""
 
     id: str
@@ -52,7 +52,7 @@ class Describer:
     """Whether images are padded to a square first, since the model's preprocessing would crop the longer side."""
 
 
-SMOLVLM = Describer(
+SMOLVLM = CaptionModel(
     id="smolvlm",
     title="SmolVLM 256M",
     licence="Apache-2.0",
@@ -66,7 +66,7 @@ SMOLVLM = Describer(
     ram_bytes=2 * 10**9,
     working_bytes=1_100_000_000,
 )
-LLAVA = Describer(
+LLAVA = CaptionModel(
     id="llava",
     title="LLaVA 1.5 7B",
     licence="Llama 2 Community License",
@@ -83,7 +83,7 @@ LLAVA = Describer(
     vram_bytes=16 * 10**9,
     padded=True,
 )
-DESCRIBERS = (SMOLVLM, LLAVA)
+CAPTION_MODELS = (SMOLVLM, LLAVA)
 """The first is the default."""
 _QUESTION = "Describe what this photo shows in one or two sentences: things, materials, surroundings."
 _TOKENS = 80
@@ -93,12 +93,14 @@ _SIDE = 512
 """Side of the input of SmolVLM's vision encoder, for the whole image without tiles."""
 
 
-def describer(name: str) -> Describer:
+def caption_model(name: str) -> CaptionModel:
     """Return the captioning model called `name`. Raises BadInput, listing the names."""
-    for found in DESCRIBERS:
+    for found in CAPTION_MODELS:
         if found.id == name:
             return found
-    raise BadInput(f"There is no captioning model {quoted(name)}. There are: {', '.join(d.id for d in DESCRIBERS)}.")
+    raise BadInput(
+        f"There is no captioning model {quoted(name)}. There are: {', '.join(d.id for d in CAPTION_MODELS)}."
+    )
 
 
 def prompt_of(options: type[Options]) -> str | None:
@@ -106,9 +108,9 @@ def prompt_of(options: type[Options]) -> str | None:
     return next((control.name for control in controls(options) if control.lines and control.name == "prompt"), None)
 
 
-def obstacle(chosen: Describer) -> str:
+def obstacle(chosen: CaptionModel) -> str:
     """Return why a model cannot run here, as the end of a sentence that begins with its name; "" if it can."""
-    ram, vram = psutil.virtual_memory().total, 0 if hardware.lends_gpus() else hardware.gpu_bytes()
+    ram, vram = psutil.virtual_memory().total, 0 if hardware.is_zero_gpu_space() else hardware.gpu_bytes()
     if ram >= chosen.ram_bytes * _SPARE or (chosen.vram_bytes and vram >= chosen.vram_bytes * _SPARE):
         return ""
     lacking = f"{chosen.ram_bytes / 1e9:.0f} GB of RAM (here: {ram / 1e9:.0f} GB)"
@@ -118,12 +120,12 @@ def obstacle(chosen: Describer) -> str:
     return f"needs {lacking}"
 
 
-def is_here(chosen: Describer) -> bool:
+def is_available(chosen: CaptionModel) -> bool:
     """Return whether the model was downloaded earlier."""
-    return repositories.is_here(chosen.model)
+    return repositories.is_available(chosen.model)
 
 
-def fetch(chosen: Describer, agreed: bool, progress: Progress) -> Path:
+def fetch(chosen: CaptionModel, agreed: bool, progress: Progress) -> Path:
     """Return the folder of a model; download it first if it is not stored.
 
     Args:
@@ -141,7 +143,7 @@ def fetch(chosen: Describer, agreed: bool, progress: Progress) -> Path:
         raise MissingDependency(f"Describing a picture needs the package transformers. Install it: {REQUIREMENTS}.")
     if why := obstacle(chosen):
         raise CannotRunHere(f"{chosen.title} {why}. Nothing was downloaded.")
-    if not agreed and not is_here(chosen):
+    if not agreed and not is_available(chosen):
         raise WeightsUnavailable(
             f"{chosen.title} is not here yet: {size(chosen)} from the Hub ({chosen.licence}), once. Tick the box beside "
             "the button to allow that, or write the prompt yourself."
@@ -149,12 +151,12 @@ def fetch(chosen: Describer, agreed: bool, progress: Progress) -> Path:
     return repositories.fetch(chosen.model, progress)
 
 
-def size(chosen: Describer) -> str:
+def size(chosen: CaptionModel) -> str:
     """Return the size of a model's download, such as "518 MB"."""
     return file_size(chosen.model.bytes)
 
 
-def describe(chosen: Describer, folder: Path, image: Image, progress: Progress) -> str:
+def caption_image(chosen: CaptionModel, folder: Path, image: Image, progress: Progress) -> str:
     """Caption an image. Deterministic.
 
     The model is loaded for the call and freed afterwards, since large diffusion models need the memory.
@@ -207,7 +209,7 @@ def describe(chosen: Describer, folder: Path, image: Image, progress: Progress) 
     return words
 
 
-def _preprocessing(chosen: Describer, processor: Any) -> dict[str, Any]:
+def _preprocessing(chosen: CaptionModel, processor: Any) -> dict[str, Any]:
     """Return the arguments with which SmolVLM's processor encodes the whole image once, without tiles."""
     if chosen.padded:
         return {}
@@ -215,11 +217,11 @@ def _preprocessing(chosen: Describer, processor: Any) -> dict[str, Any]:
     return {"do_image_splitting": False, "size": {"longest_edge": side}}
 
 
-def _place(chosen: Describer) -> tuple[torch.device, torch.dtype]:
+def _place(chosen: CaptionModel) -> tuple[torch.device, torch.dtype]:
     """Return device and dtype: a GPU with enough free memory, else the CPU. Raises CannotRunHere."""
     import torch
 
-    there = chosen.vram_bytes and not hardware.lends_gpus() and torch.cuda.is_available()
+    there = chosen.vram_bytes and not hardware.is_zero_gpu_space() and torch.cuda.is_available()
     if there and torch.cuda.mem_get_info()[0] >= chosen.vram_bytes * _SPARE:
         return torch.device("cuda"), torch.float16
     free = memory.available_bytes()

@@ -54,8 +54,8 @@ class PipelineUpscaler:
         self._rate = seconds_per_megapixel_step
         if hasattr(pipeline, "set_progress_bar_config"):
             pipeline.set_progress_bar_config(disable=True)
-        self._zero_gpu = hardware.lends_gpus()
-        self._draw_on_zero_gpu = zero_gpu.borrowed(self._draw_silently, self._duration)
+        self._zero_gpu = hardware.is_zero_gpu_space()
+        self._draw_on_zero_gpu = zero_gpu.with_gpu(self._draw_silently, self._duration)
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """Upscale (H, W, 3) in [0, 1] to (4 H, 4 W, 3). Raises Cancelled between steps, OutOfMemory."""

@@ -26,7 +26,7 @@ from sr_demo.pipelines.options import FaithDiffOptions
 from sr_demo.progress import Progress
 from sr_demo.spec import Request, Upscaler
 from sr_demo.system import hardware
-from sr_demo.system.storage import cache_folder, guarded, ready, unfinished_folder
+from sr_demo.system.storage import cache_folder, disk_errors_translated, ensure_folder, unfinished_folder
 
 COMMIT = "076104a975f173264fc7f21ddd6cd628ce874721"
 """Commit of huggingface/diffusers. Review the program at another commit before changing this."""
@@ -139,8 +139,8 @@ def fetched_program(progress: Progress) -> Path:
     place = program_path()
     if place.is_file():
         return place
-    ready(place.parent, need=_MOST_BYTES)
-    with guarded(place.parent), unfinished_folder(place.parent) as part:
+    ensure_folder(place.parent, need=_MOST_BYTES)
+    with disk_errors_translated(place.parent), unfinished_folder(place.parent) as part:
         try:
             transfer(_ADDRESS, part / NAME, WeightFile(NAME, "", _MOST_BYTES), progress)
             (part / NAME).replace(place)

@@ -31,12 +31,12 @@ def seconds(pixels: int, steps: int, per_megapixel_step: float, fixed: float) ->
     return min(max(ceil(expected * _SPARE), _LEAST_SECONDS), _MOST_SECONDS)
 
 
-def announce() -> None:
+def declare_gpu_function() -> None:
     """Declare a GPU function at start-up, before torch is imported, since a ZeroGPU Space without one ends.
 
     The functions that use a GPU are declared only when a visitor runs a pipeline.
     """
-    borrowed(_nothing, _nothing_takes)
+    with_gpu(_nothing, _nothing_takes)
 
 
 def _nothing() -> None:
@@ -47,14 +47,14 @@ def _nothing_takes() -> int:
     return _LEAST_SECONDS
 
 
-def borrowed(work: Callable[..., T], duration: Callable[..., int]) -> Callable[..., T]:
+def with_gpu(work: Callable[..., T], duration: Callable[..., int]) -> Callable[..., T]:
     """Return `work` wrapped by `spaces.GPU` on a ZeroGPU Space, `work` itself elsewhere.
 
     Args:
         work: Called in another process, so that its arguments must be picklable.
         duration: Returns the seconds to reserve for the same arguments.
     """
-    if not hardware.lends_gpus():
+    if not hardware.is_zero_gpu_space():
         return work
     spaces: Any = importlib.import_module("spaces")
     return spaces.GPU(duration=duration)(work)

@@ -66,7 +66,7 @@ def write_downloads(comparison: Comparison, page: Path, folder: Path) -> dict[st
     """
     files = {"zip": folder / ZIP, "html": page, "json": folder / "report.json"}
     data = report_json(comparison)
-    with disk_refusals():
+    with disk_errors_translated():
         files["json"].write_text(data, encoding="utf-8")
         write_atomically(files["zip"], lambda part: _write_zip(comparison, [page, files["json"]], part))
     return files
@@ -98,7 +98,7 @@ def _write_zip(comparison: Comparison, reports: Sequence[Path], target: Path) ->
 
 
 @contextmanager
-def disk_refusals() -> Generator[None]:
+def disk_errors_translated() -> Generator[None]:
     """Translate disk errors into StorageError."""
     try:
         yield

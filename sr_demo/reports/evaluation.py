@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sr_demo.codecs.image_files import ImageFiles, find_images
-from sr_demo.codecs.sniff import about
+from sr_demo.codecs.sniff import with_file_name
 from sr_demo.errors import BadInput, SRError, first_few
 from sr_demo.image import Image, ImageData, read
 from sr_demo.imaging.degradation import Realistic, degrade
@@ -22,7 +22,7 @@ from sr_demo.inference.jobs import Failed, Job, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_RGB, PSNR_Y
 from sr_demo.progress import SILENT, Progress
-from sr_demo.reports import brought
+from sr_demo.reports import external_results
 from sr_demo.reports.pairing import in_one_folder, matched
 
 log = logging.getLogger("sr_demo")
@@ -162,7 +162,7 @@ def evaluate(
     test_sets: Mapping[int, Sequence[Pair]],
     realistic: Realistic | None = None,
     progress: Progress = SILENT,
-    others: Sequence[brought.Results] = (),
+    others: Sequence[external_results.ExternalResults] = (),
 ) -> Iterator[dict[str, Any] | Failed]:
     """Score each job on a test set, and the results of other tools.
 
@@ -202,12 +202,12 @@ def evaluate(
                 outcome = runner.attempt(job, lr, reference, Progress(stop=progress.stop))
             else:
                 progress.check()
-                outcome = brought.attempt(job, partial(read, theirs[number]), lr, reference)
+                outcome = external_results.attempt(job, partial(read, theirs[number]), lr, reference)
             if isinstance(outcome, Failed):
                 yield outcome
                 break
             results.append(outcome.result.without_image())
-            notes += [about(pair.hr.name, note) for note in outcome.result.all_notes]
+            notes += [with_file_name(pair.hr.name, note) for note in outcome.result.all_notes]
         else:
             yield {**_row(job, scale, results), "notes": notes + _equal(results)}
     progress(1.0)

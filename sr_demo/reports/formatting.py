@@ -11,7 +11,7 @@ from sr_demo.inference.jobs import Job, Result
 from sr_demo.metrics.scores import Column, Scores
 from sr_demo.reports.verdicts import commercial_use
 from sr_demo.system.file_sizes import file_size
-from sr_demo.system.hardware import Needs
+from sr_demo.system.hardware import HardwareRequirements
 
 MASKED = "a part kept faithful by a mask"
 _BILLION = 999_950_000
@@ -136,7 +136,7 @@ def absent_label(job: Job, why: str) -> str:
     return f"{job.title}: {job.approach.summary}\n{' · '.join(parts)}"
 
 
-def needs(needed: Needs) -> str:
+def needs(needed: HardwareRequirements) -> str:
     """Format the memory that a computer must have: "GPU 6 GB, RAM 8 GB"."""
     return f"GPU {needed.vram_bytes / 1e9:.0f} GB, RAM {needed.ram_bytes / 1e9:.0f} GB"
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sr_demo.image import Image, ImageData, readonly
 from sr_demo.metrics.invention import invention_map
-from sr_demo.metrics.unsupported import unsupported
+from sr_demo.metrics.unsupported_detail import unsupported_detail
 
 RIGHT, MISSING, INVENTED = (0, 114, 178), (240, 228, 66), (213, 94, 0)
 """8-bit colours: blue, yellow, vermilion."""
@@ -29,7 +29,7 @@ x4plus.
 """
 
 
-def true_overlay(result: Image, lr: Image, reference: Image) -> ImageData:
+def reference_overlay(result: Image, lr: Image, reference: Image) -> ImageData:
     """Return an overlay of right, missing and invented detail in a result. See `invention_map` for the arguments."""
     shares = invention_map(result, lr, reference)
     kind, counted = shares.argmax(axis=2), shares.sum(axis=2) > 0
@@ -40,11 +40,11 @@ def true_overlay(result: Image, lr: Image, reference: Image) -> ImageData:
 
 
 def unsupported_overlay(result: Image, lr: Image, faithful: Iterable[Image]) -> ImageData:
-    """Return an overlay with stripes on unsupported detail of a result. See `unsupported` for the arguments."""
-    return spread_overlay(unsupported(result, lr, faithful))
+    """Return an overlay with stripes on unsupported detail of a result. See `unsupported_detail` for the arguments."""
+    return amplitude_overlay(unsupported_detail(result, lr, faithful))
 
 
-def spread_overlay(amount: NDArray[np.float32]) -> ImageData:
+def amplitude_overlay(amount: NDArray[np.float32]) -> ImageData:
     """Return an overlay with stripes for an amplitude of detail (H, W), such as the spread of a diffusion model's samples."""
     shown = np.clip((amount - _LEAST) / (_FULL - _LEAST), 0, 1)
     colours = np.broadcast_to(np.asarray(INVENTED, np.float32) / 255, (*amount.shape, 3))

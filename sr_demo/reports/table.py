@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from sr_demo.inference.jobs import Result
-from sr_demo.metrics.perceptual import is_here
+from sr_demo.metrics.perceptual import is_available
 from sr_demo.metrics.scores import COLUMNS, Column
 from sr_demo.options import as_dict
 from sr_demo.reports import formatting
-from sr_demo.reports.edge import RULE, edge, edge_text, runs_on_cpu
+from sr_demo.reports.edge_device import RULE, edge_text, edge_verdict, runs_on_cpu
 from sr_demo.reports.html import render
 from sr_demo.system.file_sizes import file_size
 
@@ -39,7 +39,7 @@ def _score(column: Column) -> Field:
 
     def text(result: Result) -> str:
         absent = column.needs and number(result) is None and result.scores.psnr_y is not None
-        return "not here" if absent and not is_here(column.key) else formatting.measure(column, number(result))
+        return "not here" if absent and not is_available(column.key) else formatting.measure(column, number(result))
 
     return Field(
         column.key,
@@ -188,7 +188,7 @@ def record(result: Result) -> dict[str, Any]:
         "sha256": [file.sha256 for file in checkpoint.files],
         "licence": checkpoint.licence,
         "runs_on_cpu": runs_on_cpu(result),
-        "edge": edge(result).sentence,
+        "edge": edge_verdict(result).sentence,
         "precision": result.precision,
         "precision_loss_db": _json_number(result.loss_db),
         "engine": result.backend,  # words: ok

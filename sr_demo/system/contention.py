@@ -11,7 +11,7 @@ BUSY = 0.25
 """Share of waiting above which a computer counts as busy."""
 
 
-def waited() -> float:
+def core_wait_seconds() -> float:
     """Return the seconds that the current threads have waited for a core since they began; 0 if that is unknown."""
     total = 0
     try:
@@ -32,12 +32,12 @@ class Contention:
 
     def __enter__(self) -> Contention:
         """Begin."""
-        self._waited, self._used = waited(), time.process_time()
+        self._waited, self._used = core_wait_seconds(), time.process_time()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End. The waiting of threads that have ended in the block is not counted."""
-        waiting, used = max(waited() - self._waited, 0.0), time.process_time() - self._used
+        waiting, used = max(core_wait_seconds() - self._waited, 0.0), time.process_time() - self._used
         self.share = waiting / (waiting + used) if waiting > 0 else 0.0

@@ -23,7 +23,7 @@ _TOLERANCE = 0.9
 
 
 @dataclass(frozen=True)
-class Needs:
+class HardwareRequirements:
     """Hardware and packages that a checkpoint needs, for methods that need a GPU."""
 
     vram_bytes: int
@@ -37,14 +37,14 @@ class Needs:
     """Environment variables with the paths of the user's own copy of the method."""
 
 
-def lends_gpus() -> bool:
+def is_zero_gpu_space() -> bool:
     """Return whether this is a ZeroGPU Space, where the package `spaces` provides a GPU for one call at a time."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in {"1", "true"} and _there("spaces")
 
 
 def gpu_bytes() -> int:
     """Return the memory of the GPU in bytes; 0 if there is none."""
-    return ZERO_GPU_BYTES if lends_gpus() else _gpu_bytes()
+    return ZERO_GPU_BYTES if is_zero_gpu_space() else _gpu_bytes()
 
 
 @lru_cache
@@ -59,18 +59,18 @@ def _gpu_bytes() -> int:
     return int(torch.cuda.get_device_properties(0).total_memory)
 
 
-def obstacle(needs: Needs | None) -> str:
+def obstacle(needs: HardwareRequirements | None) -> str:
     """Return why a checkpoint cannot run here, as the end of a sentence that begins with its name; "" if it can."""
     return "" if needs is None else _missing(needs)
 
 
-def check(title: str, needs: Needs | None) -> None:
+def check(title: str, needs: HardwareRequirements | None) -> None:
     """Raise CannotRunHere, with the reason and the requirements, if a checkpoint called `title` cannot run."""
     if why := obstacle(needs):
         raise CannotRunHere(f"{title} {why}. Nothing was downloaded.")
 
 
-def _missing(needs: Needs) -> str:
+def _missing(needs: HardwareRequirements) -> str:
     lacking: list[str] = []
     # The user's own copy runs in a subprocess, which does not get a GPU on a ZeroGPU Space.
     gpu, ram = _gpu_bytes() if needs.variables else gpu_bytes(), psutil.virtual_memory().total

@@ -59,9 +59,9 @@ def _made(shape: tuple[int, ...], kind: type[T]) -> NDArray[T]:
 
 def _in_file(shape: tuple[int, ...], need: int, kind: type[T]) -> NDArray[T]:
     # Not in the system's folder for temporary files, which is often kept in memory (tmpfs).
-    folder = storage.ready(storage.cache_folder() / "results", need)
+    folder = storage.ensure_folder(storage.cache_folder() / "results", need)
     try:
-        with storage.guarded(folder), tempfile.TemporaryFile(dir=folder) as file:
+        with storage.disk_errors_translated(folder), tempfile.TemporaryFile(dir=folder) as file:
             # Reserved in advance: if the disk filled up later, touching a page would kill the process (SIGBUS).
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, need)

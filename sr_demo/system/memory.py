@@ -87,7 +87,7 @@ def _reclaimable(statistics: Path, name: str) -> int:
     return 0
 
 
-class Allotment:
+class SharedBudget:
     """The working memory (`budget`) that several threads share. Thread-safe."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ def resident_bytes() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def highest_resident_bytes() -> int:
+def peak_resident_bytes() -> int:
     """Return the peak resident set size of this process; the current one if the system does not report the peak."""
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
@@ -139,21 +139,21 @@ def release() -> None:
             return  # not glibc; freed memory stays with the process, so that the next peak is a little too low
 
 
-def settle() -> None:
+def freeze_garbage_collection() -> None:
     """Exclude all current objects from garbage collection; with torch and the page, a full pass takes over 0.1 s.
 
-    Call `unsettle` before some of these objects may be freed.
+    Call `unfreeze_garbage_collection` before some of these objects may be freed.
     """
     gc.collect()
     gc.freeze()
 
 
-def unsettle() -> None:
+def unfreeze_garbage_collection() -> None:
     """Include all objects in the next garbage collection."""
     gc.unfreeze()
 
 
-atexit.register(unsettle)  # otherwise libraries warn at exit about objects that were never collected
+atexit.register(unfreeze_garbage_collection)  # otherwise libraries warn at exit about objects that were never collected
 
 
 class PeakMemory:

@@ -1,7 +1,7 @@
 """Names of the files that a command writes; it never replaces files that it did not write.
 
-Results named by the program get the next free number (`reserved`, `numbered`); files named by the user are refused if they
-exist (`refuse_existing`, `new_files`), unless the user chooses to overwrite them.
+Results named by the program get the next free number (`reserve_path`, `free_path`); files named by the user are refused if
+they exist (`refuse_existing`, `new_files`), unless the user chooses to overwrite them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Identity = tuple[int, int]
 """Device and inode of a file, which do not depend on how its path is written."""
 
 
-def fitting(stem: str, ending: str) -> str:
+def truncated_name(stem: str, ending: str) -> str:
     """Return `stem` + `ending`, with the stem truncated at a whole character if the name would exceed `LONGEST` bytes."""
     encoded, room = os.fsencode(stem), LONGEST - len(os.fsencode(ending))
     if len(encoded) <= room:
@@ -32,12 +32,12 @@ def fitting(stem: str, ending: str) -> str:
     return os.fsdecode(encoded[:room]) + ending
 
 
-def numbered(target: Path, is_taken: Callable[[Path], bool]) -> Path:
+def free_path(target: Path, is_taken: Callable[[Path], bool]) -> Path:
     """Return `target`, or the first of `name_2.png`, `name_3.png`, … that is not taken."""
-    number, path = 1, target.with_name(fitting(target.stem, target.suffix))
+    number, path = 1, target.with_name(truncated_name(target.stem, target.suffix))
     while is_taken(path):
         number += 1
-        path = target.with_name(fitting(target.stem, f"_{number}{target.suffix}"))
+        path = target.with_name(truncated_name(target.stem, f"_{number}{target.suffix}"))
     return path
 
 
@@ -52,7 +52,7 @@ def identities(paths: Iterable[Path]) -> set[Identity]:
 
 
 @contextmanager
-def reserved(target: Path, kept: Collection[Identity] = (), *, overwrite: bool = False) -> Generator[Path]:
+def reserve_path(target: Path, kept: Collection[Identity] = (), *, overwrite: bool = False) -> Generator[Path]:
     """Reserve a name for a result that is written in the block: `target`, or a numbered name if that is taken.
 
     An empty file reserves the name, so that other running programs choose other names. It is removed if the block fails.
@@ -72,7 +72,7 @@ def reserved(target: Path, kept: Collection[Identity] = (), *, overwrite: bool =
         return not _create(path)
 
     try:
-        path = numbered(target, is_taken)
+        path = free_path(target, is_taken)
     except OSError as exc:
         raise StorageError(
             f"{target} cannot be written: {exc.strerror or exc}. Choose another folder, or make room there."

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent
 ROOT = PACKAGE.parent
 
 
-def found() -> Any:
+def import_ray() -> Any:
     """Import Ray with Ray Data and return the module. Raises MissingDependency."""
     try:
         import_module("ray.data")
@@ -26,7 +26,7 @@ def found() -> Any:
 
 
 @contextmanager
-def joined(address: str, workers: int, runtime_env: dict[str, Any], **own: Any) -> Generator[Any]:
+def ray_connection(address: str, workers: int, runtime_env: dict[str, Any], **own: Any) -> Generator[Any]:
     """Connect to Ray and disconnect at the end. An existing connection of this process is used and kept.
 
     Args:
@@ -42,7 +42,7 @@ def joined(address: str, workers: int, runtime_env: dict[str, Any], **own: Any) 
         MissingDependency: Ray is not installed.
         SRError: Ray cannot be reached or started.
     """
-    ray = found()
+    ray = import_ray()
     if ray.is_initialized():
         yield ray
         return

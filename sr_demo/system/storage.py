@@ -43,8 +43,8 @@ _REFUSALS = {
 def cache_folder() -> Path:
     """Return the folder for everything kept between runs: `SR_DEMO_CACHE`, else `~/.cache/sr_demo`.
 
-    The environment is read at every call. The folder may not exist yet; see `ready`. A user without a home folder, as in a
-    container that runs under another user id, gets a temporary one.
+    The environment is read at every call. The folder may not exist yet; see `ensure_folder`. A user without a home folder, as
+    in a container that runs under another user id, gets a temporary one.
     """
     chosen = os.environ.get(_VARIABLE)
     try:
@@ -66,9 +66,9 @@ def _until_exit() -> Path:
     return folder
 
 
-def ready(folder: Path, need: int = 0) -> Path:
+def ensure_folder(folder: Path, need: int = 0) -> Path:
     """Create `folder` unless it exists, check that `need` bytes are free there, and return it. Raises StorageError."""
-    with guarded(folder):
+    with disk_errors_translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
         free = free_bytes(folder)
     if free < need:
@@ -85,7 +85,7 @@ def free_bytes(folder: Path) -> int:
 
 
 @contextmanager
-def guarded(folder: Path) -> Generator[None]:
+def disk_errors_translated(folder: Path) -> Generator[None]:
     """Translate disk errors into StorageError while files below `folder` are written."""
     try:
         yield
@@ -111,7 +111,7 @@ def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, d
         durable: Flush the file to the disk before renaming, so that a power failure leaves the old file or the new one.
 
     Raises:
-        OSError: The disk is full or cannot be written; callers translate it (`guarded`).
+        OSError: The disk is full or cannot be written; callers translate it (`disk_errors_translated`).
         Exception: Whatever `content` raises.
     """
     with in_progress(path.with_name(f".{uuid4().hex}.part"), Path.touch) as part:
@@ -136,7 +136,7 @@ def unfinished_folder(parent: Path) -> Generator[Path]:
 
 
 @contextmanager
-def alone(folder: Path, waiting: Callable[[], None]) -> Generator[None]:
+def folder_lock(folder: Path, waiting: Callable[[], None]) -> Generator[None]:
     """Hold the lock of `folder`; while another thread or process holds it, call `waiting` five times a second."""
     lock = FileLock(folder / ".lock")
     while True:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sr_demo.codecs.image_files import find_images
-from sr_demo.codecs.sniff import about
+from sr_demo.codecs.sniff import with_file_name
 from sr_demo.errors import BadInput, SRError, first_few
 from sr_demo.image import Image, quantize, read
 from sr_demo.imaging.resize import downscale
@@ -109,7 +109,7 @@ def read_rgb(path: Path) -> TrainingImage:
     try:
         return quantize(read(path).rgb)
     except SRError as problem:
-        raise BadInput(about(path.name, str(problem))) from problem
+        raise BadInput(with_file_name(path.name, str(problem))) from problem
 
 
 def downscale_8bit(image: TrainingImage, scale: int) -> TrainingImage:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sr_demo.backends.torch_backend import cpu_gains_from_bf16
-from sr_demo.digits.data import SIDE, Digits, downscale
+from sr_demo.digits.data import HR_SIDE, Digits, downscale
 from sr_demo.errors import BadInput, quoted
 from sr_demo.networks import digits as networks
 from sr_demo.training import run_state as files
@@ -100,7 +100,7 @@ class DigitTrainer:
         return loss
 
     def _reader_step(self, hr: Tensor, labels: Tensor) -> float:
-        shift = self._random((len(hr), 2)) * (4.0 / SIDE) - 2.0 / SIDE
+        shift = self._random((len(hr), 2)) * (4.0 / HR_SIDE) - 2.0 / HR_SIDE
         loss = F.cross_entropy(self.network(shifted(hr, shift)).float(), labels)
         loss.backward()
         return float(loss.detach())
@@ -135,7 +135,7 @@ class DigitTrainer:
         """
         if not isinstance(drawer, networks.CPPN):
             return drawer(latent).float().sigmoid(), hr
-        side = SIDE if whole else _POINT_SIDE
+        side = HR_SIDE if whole else _POINT_SIDE
         spread = self._random((1, 2)) if whole else self._random((side * side, 2))
         points = networks.grid(side, self.device) + (spread - 0.5) * (2.0 / side)
         target = sampled_at(hr, points, side)
@@ -258,7 +258,7 @@ def reconstructed(coder: networks.Coder, lr: Tensor) -> Tensor:
     """Reconstruct digits from the mean of their latent: (N, 1, 26, 26) -> (N, 1, 28, 28), both in [0, 1]."""
     mean, _ = coder.encoder(lr)
     if isinstance(coder.drawer, networks.CPPN):
-        drawn = coder.drawer(mean, networks.grid(SIDE, lr.device)).view(-1, 1, SIDE, SIDE)
+        drawn = coder.drawer(mean, networks.grid(HR_SIDE, lr.device)).view(-1, 1, HR_SIDE, HR_SIDE)
     else:
         drawn = coder.drawer(mean)
     return drawn.sigmoid()
@@ -291,7 +291,7 @@ def shifted(images: Tensor, shift: Tensor) -> Tensor:
         images: (N, 1, 28, 28).
         shift: (N, 2), in units of half the image side.
     """
-    points = networks.grid(SIDE, images.device).view(1, SIDE, SIDE, 2) + shift.view(-1, 1, 1, 2)
+    points = networks.grid(HR_SIDE, images.device).view(1, HR_SIDE, HR_SIDE, 2) + shift.view(-1, 1, 1, 2)
     return F.grid_sample(images, points, "bilinear", "zeros", align_corners=False)
 
 

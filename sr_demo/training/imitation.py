@@ -31,7 +31,7 @@ SEEDS = (0, 1, 2)
 
 
 @dataclass(frozen=True)
-class Nearness:
+class TeacherComparison:
     """Scores of one network, as means over all crops. For the teacher itself, `psnr` is infinite and `gradient` is 1."""
 
     psnr: float
@@ -45,9 +45,9 @@ class Nearness:
     """See `lattice`."""
 
 
-def nearness(
+def compare_with_teacher(
     folder: Path, teacher: Job, students: Sequence[Job], progress: Progress = SILENT
-) -> Iterator[tuple[Job, Nearness]]:
+) -> Iterator[tuple[Job, TeacherComparison]]:
     """Measure the teacher and each student on the photos of a folder, each degraded once with each of `SEEDS`.
 
     Raises:
@@ -104,13 +104,13 @@ def _crops(folder: Path) -> Iterator[Image]:
             yield crop(image, (height - SIDE) // 2, (width - SIDE) // 2, SIDE, SIDE).rgb
 
 
-def _measured(results: list[Image], imitated: list[Image], originals: list[Image]) -> Nearness:
+def _measured(results: list[Image], imitated: list[Image], originals: list[Image]) -> TeacherComparison:
     from sr_demo.training.features import perceptual_loss
 
     distance, _ = perceptual_loss()
     with torch.inference_mode():
         features = [float(distance(_batch(a), _batch(b))) for a, b in zip(results, originals, strict=True)]
-    return Nearness(
+    return TeacherComparison(
         psnr=float(np.mean([psnr_y(a, b) for a, b in zip(results, imitated, strict=True)])),
         gradient=sum(map(gradient, results)) / sum(map(gradient, imitated)),
         niqe=float(np.mean([found for one in results if (found := niqe(one).value) is not None])),

@@ -264,8 +264,8 @@ def _photos(data: Path, validation: Path | None) -> tuple[list[Path], list[Path]
     return [files[i] for i in training], [files[i] for i in held_out]
 
 
-def add_memory_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of `run_memory` to `parser`."""
+def add_anchor_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `run_anchor_training` to `parser`."""
     parser.add_argument("--data", type=Path, required=True, help="folder of photos to learn from")
     parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write; its card lies beside")
     parser.add_argument(
@@ -277,7 +277,7 @@ def add_memory_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist already")
 
 
-def run_memory(args: argparse.Namespace) -> int:
+def run_anchor_training(args: argparse.Namespace) -> int:
     """Train from the command line; return 0, or 2 after printing what is wrong."""
     try:
         if args.out.suffix != ".safetensors":
@@ -294,6 +294,6 @@ def run_memory(args: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser("python -m sr_demo.training.mosaic_anchors")
-    add_memory_arguments(arguments)
+    add_anchor_arguments(arguments)
     print("Hint: this is python -m sr_demo memory train.", file=sys.stderr)
-    sys.exit(run_memory(arguments.parse_args()))
+    sys.exit(run_anchor_training(arguments.parse_args()))

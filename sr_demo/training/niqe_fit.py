@@ -22,7 +22,7 @@ from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Image
 from sr_demo.imaging.degradation import Realistic, degrade
 from sr_demo.imaging.resize import downscale, resize
-from sr_demo.metrics.niqe import BLOCK, Blocks, Natural, blocks, fit, niqe
+from sr_demo.metrics.niqe import BLOCK, Blocks, NssModel, blocks, fit, niqe
 from sr_demo.training.data import as_float, image_files, read_rgb
 from sr_demo.training.run_state import write_atomically
 
@@ -53,7 +53,7 @@ def measure(files: Sequence[Path], report: Callable[[str], None] = print) -> lis
     return found
 
 
-def fit_folder(folder: Path, report: Callable[[str], None] = print) -> tuple[Natural, int, int]:
+def fit_folder(folder: Path, report: Callable[[str], None] = print) -> tuple[NssModel, int, int]:
     """Fit the model to the photos of a folder.
 
     Args:
@@ -75,14 +75,14 @@ def fit_folder(folder: Path, report: Callable[[str], None] = print) -> tuple[Nat
         raise BadInput(f"{folder} holds too little to fit: {problem}") from problem
 
 
-def write(natural: Natural, path: Path) -> None:
+def write(natural: NssModel, path: Path) -> None:
     """Write mean (36,) and covariance (36, 36), float64, to `path`, atomically."""
     content = BytesIO()
     np.savez(content, mean=natural.mean, covariance=natural.covariance)
     write_atomically(path, lambda target: target.write_bytes(content.getvalue()))
 
 
-def checks(images: Sequence[Image], natural: Natural) -> dict[str, float]:
+def checks(images: Sequence[Image], natural: NssModel) -> dict[str, float]:
     """Return the mean NIQE of clean photos, and of the same photos after degradations, for the card."""
 
     def mean(change: Callable[[Image], Image]) -> float:

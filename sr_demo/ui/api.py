@@ -19,23 +19,23 @@ from sr_demo.advice.recommendation import recommend
 from sr_demo.codecs.formats import output_from
 from sr_demo.codecs.sniff import kind_of
 from sr_demo.deploy.report import budget_from, deploy
-from sr_demo.errors import BadInput, Cancelled, SRError, quoted, unexpected
+from sr_demo.errors import BadInput, Cancelled, SRError, log_unexpected, quoted
 from sr_demo.image import Image, ImageData, Output, for_output, read, write
 from sr_demo.imaging.output_size import OutputSize, parse
-from sr_demo.inference.faithful import allowed_by
+from sr_demo.inference.faithful import allowed_detail
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, job_for, refuse_repeated
 from sr_demo.progress import Progress
-from sr_demo.reports.brought import jobs_of
 from sr_demo.reports.catalogue_listing import describe
 from sr_demo.reports.evaluation import lr_and_reference
+from sr_demo.reports.external_results import jobs_of
 from sr_demo.reports.table import record
 from sr_demo.spec import Precision
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare.brought import Brought, scored
-from sr_demo.ui.compare.in_turn import MOST_JOBS, Inputs, compared
+from sr_demo.ui.compare.external_results import ExternalResult, score_in_turns
+from sr_demo.ui.compare.scheduled_jobs import MOST_JOBS, ComparisonInputs, run_in_turns
+from sr_demo.ui.deploy.handlers import DEPLOY_SECONDS, PLAN
 from sr_demo.ui.fetching import check_present
-from sr_demo.ui.lab.handlers import DEPLOY_SECONDS, PLAN
-from sr_demo.ui.method_choices import Context, offered, typical_seconds
+from sr_demo.ui.method_choices import PageContext, offered, typical_seconds
 from sr_demo.ui.several.queue import Photo, Queue, check_counts
 from sr_demo.ui.source import files_input, image_input
 
@@ -44,7 +44,7 @@ _OUTPUT = Output(metadata="public")
 """Default output: GPS position and serial numbers are copied only if a program requests them."""
 
 
-def add(context: Context) -> None:
+def add(context: PageContext) -> None:
     """Add the endpoints, with hidden components, to the page in the current Gradio context."""
     endpoints = Endpoints(context)
     gr.api(endpoints.approaches, api_name="approaches", **LIGHT)
@@ -83,7 +83,7 @@ def _json(value: Any, schema: dict[str, Any], label: str) -> gr.JSON:
 class Endpoints:
     """The endpoints for programs. Each error is returned as one sentence."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: PageContext) -> None:
         self._context = context
 
     def approaches(self) -> list[dict]:  # type: ignore[type-arg] - Gradio derives the endpoint's type from it
@@ -124,7 +124,7 @@ class Endpoints:
             with self._context.callers.admitted(program=True) as caller:
                 self._context.runner.fetch(job, Progress(stop=caller.stop))
                 with caller.turn(typical_seconds(self._context, job)) as progress:
-                    allowed = None if mask is None else allowed_by(self._read(mask).rgb)
+                    allowed = None if mask is None else allowed_detail(self._read(mask).rgb)
                     given = self._read(image)  # first, since it refuses a call without an image
                     wanted = written.like(kind_of(Path(image)))
                     result = self._context.runner.run(
@@ -163,7 +163,8 @@ class Endpoints:
             jobs, paths = self._jobs(approaches, _size(size)), [Path(path) for path in brought or ()]
             scale = jobs[0].test_scale if test_against_truth else 1
             others = [
-                Brought(*one) for one in zip(jobs_of(paths), (partial(self._read, p) for p in paths), strict=True)
+                ExternalResult(*one)
+                for one in zip(jobs_of(paths), (partial(self._read, p) for p in paths), strict=True)
             ]
 
             report: dict[str, Any] = {"results": [], "failures": [], "advice": None}
@@ -175,9 +176,9 @@ class Endpoints:
 
             files: list[str] = []
             with self._context.store.lent() as folder, self._context.callers.admitted(program=True) as caller:
-                runner, inputs = self._context.runner, Inputs(load)
-                ours = compared(runner, caller, jobs, partial(typical_seconds, self._context), inputs)
-                for event in chain(ours, scored(caller, others, inputs)):
+                runner, inputs = self._context.runner, ComparisonInputs(load)
+                ours = run_in_turns(runner, caller, jobs, partial(typical_seconds, self._context), inputs)
+                for event in chain(ours, score_in_turns(caller, others, inputs)):
                     if isinstance(event, Done):
                         file, facts = _save(event.result, folder, written.like(kind_of(Path(image))))
                         files.append(file)
@@ -291,5 +292,5 @@ def _as_gradio(exc: Exception) -> gr.Error:
     if isinstance(exc, Cancelled):  # the caller has left, or has cancelled the call
         text = "Stopped."
     else:
-        text = str(exc) if isinstance(exc, SRError) else unexpected(exc, "answering a program")
+        text = str(exc) if isinstance(exc, SRError) else log_unexpected(exc, "answering a program")
     return gr.Error(text, print_exception=False)  # bugs are in the log already

@@ -12,7 +12,7 @@ from sr_demo.progress import Progress
 T = TypeVar("T")
 
 
-class Step(NamedTuple):
+class WorkProgress(NamedTuple):
     """Progress of the work, 0..1, and what it does now."""
 
     fraction: float
@@ -23,14 +23,14 @@ class Step(NamedTuple):
         return f"{self.fraction:.0%}: {self.note}"
 
 
-class Finished(Generic[T]):
+class WorkResult(Generic[T]):
     """The end of the work, with its result."""
 
     def __init__(self, value: T) -> None:
         self.value = value
 
 
-def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[Step | Finished[T]]:
+def run_in_thread(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[WorkProgress | WorkResult[T]]:
     """Run `work` in a thread; yield its progress, and its result at the end.
 
     A consumer that is slower than the work receives only the newest step: each takes the page 15 ms. Closing the iterator
@@ -44,12 +44,12 @@ def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[S
     Raises:
         Exception: Whatever `work` raises.
     """
-    events: SimpleQueue[Step | Finished[T] | BaseException] = SimpleQueue()
+    events: SimpleQueue[WorkProgress | WorkResult[T] | BaseException] = SimpleQueue()
 
     def run() -> None:
         try:
-            progress = Progress(lambda fraction, note: events.put(Step(fraction, note)), stop)
-            events.put(Finished(work(progress)))
+            progress = Progress(lambda fraction, note: events.put(WorkProgress(fraction, note)), stop)
+            events.put(WorkResult(work(progress)))
         except BaseException as exc:  # raised again in the consumer's thread
             events.put(exc)
 
@@ -57,12 +57,12 @@ def working(work: Callable[[Progress], T], stop: Event, name: str) -> Iterator[S
     try:
         while True:
             event = events.get()
-            while isinstance(event, Step) and not events.empty():
+            while isinstance(event, WorkProgress) and not events.empty():
                 event = events.get()
             if isinstance(event, BaseException):
                 raise event
             yield event
-            if isinstance(event, Finished):
+            if isinstance(event, WorkResult):
                 return
     except GeneratorExit:
         stop.set()

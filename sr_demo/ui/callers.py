@@ -19,9 +19,9 @@ from gradio.context import LocalContext
 
 from sr_demo.errors import Cancelled
 from sr_demo.progress import Progress
+from sr_demo.ui.fair_queue import PLACES, FairQueue, QueuePosition, Ticket, Visitor
 from sr_demo.ui.sessions import current_request, session_of
 from sr_demo.ui.stops import Stops
-from sr_demo.ui.turns import PLACES, Place, Ticket, Turns, Visitor
 
 HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": None}
 """Arguments of an event whose handler enters through `Callers.admitted`."""
@@ -39,7 +39,7 @@ _UNREAD_SECONDS = 15.0
 class Caller:
     """One admitted call."""
 
-    def __init__(self, turns: Turns, visitor: Visitor, stop: Event, max_seconds: float) -> None:
+    def __init__(self, turns: FairQueue, visitor: Visitor, stop: Event, max_seconds: float) -> None:
         self.stop = stop
         """Set when the result is no longer needed: the visitor has pressed Stop, or the caller has left."""
         self.deadline: float | None = None
@@ -47,7 +47,7 @@ class Caller:
         self._turns, self._visitor, self._max_seconds = turns, visitor, max_seconds
         self._ticket: Ticket | None = None
 
-    def waiting(self, seconds: float, *, stopped: bool = False) -> Iterator[Place]:
+    def waiting(self, seconds: float, *, stopped: bool = False) -> Iterator[QueuePosition]:
         """Yield places in the queue until the turn begins; it lasts until `end_turn`, which must be called.
 
         Args:
@@ -117,7 +117,7 @@ class Callers:
             max_seconds: Longest duration of a turn; 0 for no limit.
             proxied: Whether a proxy in front of the server supplies the callers' addresses.
         """
-        self._turns, self._places, self._max_seconds, self._proxied = Turns(places), places, max_seconds, proxied
+        self._turns, self._places, self._max_seconds, self._proxied = FairQueue(places), places, max_seconds, proxied
         self._newest = Stops()
         self._lock = Lock()
         self._lines: dict[Caller, _Line] = {}

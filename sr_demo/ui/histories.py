@@ -20,7 +20,7 @@ GONE = "These results are no longer kept here. Press Compare to compute them aga
 
 
 @dataclass(frozen=True)
-class Run:
+class StoredComparison:
     """A finished comparison, with the data of its button. The values of the page's components are in its folder."""
 
     folder: Path
@@ -50,9 +50,9 @@ class Run:
 
 @dataclass
 class _History:
-    runs: tuple[Run, ...]
+    runs: tuple[StoredComparison, ...]
     """The newest run first."""
-    shown: Run
+    shown: StoredComparison
 
 
 class Histories:
@@ -69,7 +69,7 @@ class Histories:
         with self._lock:
             self._begun.setdefault(session, set()).add(folder)
 
-    def add(self, session: str, run: Run, store: Store) -> None:
+    def add(self, session: str, run: StoredComparison, store: Store) -> None:
         """Add the displayed run; its folder is kept while it is among the newest `MOST` runs of the session."""
         store.keep(run.folder)
         with self._lock:
@@ -79,17 +79,17 @@ class Histories:
         for old in runs[MOST:]:
             store.release(old.folder)
 
-    def runs(self, session: str) -> tuple[Run, ...]:
+    def runs(self, session: str) -> tuple[StoredComparison, ...]:
         """Return the runs of a session, the newest first."""
         history = self._histories.get(session)
         return () if history is None else history.runs
 
-    def shown(self, session: str) -> Run | None:
+    def shown(self, session: str) -> StoredComparison | None:
         """Return the run that the page of this session shows; None if there is none."""
         history = self._histories.get(session)
         return None if history is None else history.shown
 
-    def bring_back(self, session: str, identifier: object) -> Run:
+    def bring_back(self, session: str, identifier: object) -> StoredComparison:
         """Make the run with this id the displayed one of the session, and return it. Raises BadInput if there is none."""
         with self._lock:
             history = self._histories.get(session)

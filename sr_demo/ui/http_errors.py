@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from sr_demo.errors import unexpected
+from sr_demo.errors import log_unexpected
 
 _LONGEST = 300
 _CALLS = ("call/", "run/", "api/", "queue/join")
@@ -67,4 +67,4 @@ def is_late_refusal(exc: Exception) -> bool:
 async def _unexpected(request: Request, exc: Exception) -> JSONResponse:
     if is_late_refusal(exc):
         return _response(_NO_ENDPOINT, 404)
-    return _response(unexpected(exc, "answering a request"), 500)
+    return _response(log_unexpected(exc, "answering a request"), 500)

@@ -24,7 +24,7 @@ from gradio_client.utils import get_extension
 
 from sr_demo.codecs.formats import FORMATS, format_of
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
-from sr_demo.ui import arguments, door
+from sr_demo.ui import arguments, request_validation
 from sr_demo.ui.fetching import stand_in
 from sr_demo.ui.several.queue import check_counts
 
@@ -161,7 +161,7 @@ def _refuse_early(server: Any) -> None:
             if name not in server.tool_to_endpoint:
                 raise BadInput(f"There is no tool {quoted(name)}. There are: {', '.join(server.tool_to_endpoint)}.")
             arguments.check_named(server.get_block_fn_from_endpoint_name(server.tool_to_endpoint[name]), values)
-            door.admit(values)
+            request_validation.check_paths(values)
         except BadInput as exc:
             said = types.TextContent(type="text", text=str(exc))
             return types.ServerResult(types.CallToolResult(isError=True, content=[said]))

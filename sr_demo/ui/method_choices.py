@@ -11,7 +11,7 @@ from sr_demo.image import Limits, Size
 from sr_demo.imaging.output_size import OutputSize
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.time_estimates import Estimates
+from sr_demo.inference.time_estimates import TimeEstimates
 from sr_demo.inference.upscale import passes
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach
@@ -20,12 +20,12 @@ from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.histories import Histories
 from sr_demo.ui.languages import text
-from sr_demo.ui.own_models import VisitorModels
 from sr_demo.ui.shared_links import Links
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.uploads import UploadCache
+from sr_demo.ui.visitor_models import VisitorModels
 
 WHOLE = "whole"
 """Value of the region choice for the whole image."""
@@ -40,7 +40,7 @@ PRECISION = "precision"
 
 
 @dataclass(frozen=True)
-class Context:
+class PageContext:
     """Objects and settings that the tabs share."""
 
     approaches: Sequence[Approach]
@@ -61,7 +61,7 @@ class Context:
     """Whether only the user of this computer visits the page; downloaded models are then kept."""
 
 
-def offered(approaches: Sequence[Approach], estimates: Estimates | None = None) -> tuple[list[Job], list[Job]]:
+def offered(approaches: Sequence[Approach], estimates: TimeEstimates | None = None) -> tuple[list[Job], list[Job]]:
     """Return the jobs of the main list, and all further checkpoints that run here.
 
     The main list contains the ticked checkpoint of each preselected approach, and the first one if it is not published.
@@ -81,17 +81,19 @@ def offered(approaches: Sequence[Approach], estimates: Estimates | None = None) 
     return first, more
 
 
-def ticked(jobs: Sequence[Job], estimates: Estimates | None = None) -> list[str]:
+def ticked(jobs: Sequence[Job], estimates: TimeEstimates | None = None) -> list[str]:
     """Return the keys of the jobs that are ticked when the page opens; none of them needs a download."""
     return [job.key for job in jobs if job.checkpoint is _ticked_checkpoint(job.approach, estimates)]
 
 
-def _ticked_checkpoint(approach: Approach, estimates: Estimates | None) -> Checkpoint | None:
+def _ticked_checkpoint(approach: Approach, estimates: TimeEstimates | None) -> Checkpoint | None:
     leading = _leading_checkpoint(approach, estimates)
     return leading if approach.preselected and checkpoints.is_available(leading) else None
 
 
-def leading(approaches: Sequence[Approach], estimates: Estimates | None = None, *, quick: bool = False) -> list[Job]:
+def representative_jobs(
+    approaches: Sequence[Approach], estimates: TimeEstimates | None = None, *, quick: bool = False
+) -> list[Job]:
     """Return one job for each approach that runs here, which represents it in the ticks of the page and its presets.
 
     This is the best stored checkpoint, or the fastest stored one if the best takes longer than `_QUICK_SECONDS`.
@@ -104,7 +106,7 @@ def leading(approaches: Sequence[Approach], estimates: Estimates | None = None, 
     return [Job(a, _leading_checkpoint(a, estimates, quick=quick), a.options()) for a in runnable(approaches)]
 
 
-def _leading_checkpoint(approach: Approach, estimates: Estimates | None, *, quick: bool = False) -> Checkpoint:
+def _leading_checkpoint(approach: Approach, estimates: TimeEstimates | None, *, quick: bool = False) -> Checkpoint:
     best = checkpoints.default(approach)
     named = [*map(approach.checkpoint, approach.preferred), *([approach.checkpoints[0]] if quick else [])]
     stored = [checkpoint for checkpoint in named if checkpoints.is_available(checkpoint)]
@@ -114,11 +116,11 @@ def _leading_checkpoint(approach: Approach, estimates: Estimates | None, *, quic
     return min(stored, key=lambda c: expected[c.name]) if expected[best.name] > _QUICK_SECONDS else best
 
 
-def _typical_seconds(approach: Approach, checkpoint: Checkpoint, estimates: Estimates) -> float:
+def _typical_seconds(approach: Approach, checkpoint: Checkpoint, estimates: TimeEstimates) -> float:
     return estimates.seconds(Job(approach, checkpoint, approach.options()), _TYPICAL)
 
 
-def quickest(estimates: Estimates, jobs: Sequence[Job], size: tuple[int, int] = _TYPICAL) -> Job | None:
+def quickest(estimates: TimeEstimates, jobs: Sequence[Job], size: tuple[int, int] = _TYPICAL) -> Job | None:
     """Return the fastest network among `jobs`, if possible one that invents no detail; None if there is no network.
 
     Args:
@@ -131,10 +133,10 @@ def quickest(estimates: Estimates, jobs: Sequence[Job], size: tuple[int, int] = 
     return min(faithful or networks, key=lambda job: estimates.seconds(job, size), default=None)
 
 
-def quicker_note(approaches: Sequence[Approach], estimates: Estimates) -> str:
+def quicker_note(approaches: Sequence[Approach], estimates: TimeEstimates) -> str:
     """Return sentences on the faster checkpoints that are ticked instead of the best ones, with the reasons, or ""."""
     sentences: list[str] = []
-    for job in leading(approaches, estimates):
+    for job in representative_jobs(approaches, estimates):
         best = checkpoints.default(job.approach)
         if job.approach.preselected and job.checkpoint is not best:
             expected = formatting.seconds(_typical_seconds(job.approach, best, estimates))
@@ -150,7 +152,7 @@ def runnable(approaches: Sequence[Approach]) -> list[Approach]:
     return [approach for approach in approaches if not hardware.obstacle(approach.checkpoints[0].needs)]
 
 
-def absent(approaches: Sequence[Approach]) -> list[tuple[str, str]]:
+def unavailable_choices(approaches: Sequence[Approach]) -> list[tuple[str, str]]:
     """Return the approaches that cannot run, as choices of a disabled checkbox group: (label with the reason, key)."""
     jobs = [(Job(a, a.checkpoints[0], a.options()), hardware.obstacle(a.checkpoints[0].needs)) for a in approaches]
     return [(formatting.absent_label(job, why), job.key) for job, why in jobs if why]
@@ -168,7 +170,7 @@ def downloads(approaches: Sequence[Approach]) -> str:
 
 
 def labels(
-    context: Context,
+    context: PageContext,
     jobs: Sequence[Job],
     lr_size: tuple[int, int],
     *,
@@ -192,7 +194,7 @@ def labels(
     return [(label(job), job.key) for job in jobs]
 
 
-def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool = False) -> float:
+def seconds(context: PageContext, job: Job, size: tuple[int, int], *, opacity: bool = False) -> float:
     """Return the expected seconds of one job.
 
     Args:
@@ -204,7 +206,7 @@ def seconds(context: Context, job: Job, size: tuple[int, int], *, opacity: bool 
     return context.runner.estimates.seconds(job, size) * passes(job.approach, job.checkpoint, opacity=opacity)
 
 
-def typical_seconds(context: Context, job: Job) -> float:
+def typical_seconds(context: PageContext, job: Job) -> float:
     """Return the expected seconds of a job on an image that is not decoded yet."""
     # Without the image's size, no factor follows from a width or height in pixels.
     sized = job if job.size is None or job.size.factor is not None else replace(job, size=None)

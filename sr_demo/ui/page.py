@@ -18,22 +18,33 @@ from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import api, door, examples, gate, languages, light_page, method_choices, sessions, shared_links, welcome
+from sr_demo.ui import (
+    api,
+    examples,
+    languages,
+    method_choices,
+    origin_check,
+    page_payload,
+    request_validation,
+    sessions,
+    shared_links,
+    welcome,
+)
 from sr_demo.ui.about.layout import about_tab
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare.layout import compare_tab
 from sr_demo.ui.data.layout import data_tab
+from sr_demo.ui.deploy.layout import deploy_tab
 from sr_demo.ui.diffusion import handlers
 from sr_demo.ui.diffusion.layout import diffusion_tab
 from sr_demo.ui.digits.layout import digits_tab
-from sr_demo.ui.lab.layout import lab_tab
 from sr_demo.ui.languages import attribute, marked, text
 from sr_demo.ui.mosaic.layout import mosaic_tab
-from sr_demo.ui.own_models import VisitorModels
 from sr_demo.ui.several.layout import several_tab
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.training.layout import training_tab
+from sr_demo.ui.visitor_models import VisitorModels
 from sr_demo.ui.visits import Visits
 
 _STYLE = Path(__file__).parent / "style.css"
@@ -66,7 +77,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
     callers = Callers(settings.queue_length, settings.max_seconds, proxied=settings.proxied)
     limits = Limits(settings.max_megabytes * 2**20, settings.max_megapixels * 1_000_000)
     models = VisitorModels(settings.max_model_megabytes * 2**20)
-    context = method_choices.Context(
+    context = method_choices.PageContext(
         approaches, runner, store, Stops(), limits, callers, models=models, community=settings.community,
         private=settings.is_private, shares=settings.share,
     )  # fmt: skip
@@ -89,7 +100,7 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
                 digits_tab(context, digits)
             with gr.Tab(text("tab_labs"), id="labs"), gr.Tabs():
                 with gr.Tab(text("tab_deploy"), id="deploy") as deploy:
-                    lab_tab(context, tab=deploy)
+                    deploy_tab(context, tab=deploy)
                 with gr.Tab(text("tab_data"), id="data"):
                     data_tab(context)
                 with gr.Tab(text("tab_training"), id="training") as training:
@@ -104,13 +115,13 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
         context.histories.forget(session, store)
         context.links.forget(session)
 
-    sessions.make_light()
+    sessions.drop_session_descriptions()
     store.on_removed = partial(_forget, page)
-    door.guard(page, limits.max_bytes, proxied=settings.proxied)
+    request_validation.validate_requests(page, limits.max_bytes, proxied=settings.proxied)
     Visits(forget).watch(page)
     # After each failed event Gradio summarises all events with pandas, for a monitoring page that is off here.
     os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", "1000000000")
-    light_page.without_descriptions(page)
+    page_payload.without_descriptions(page)
     # Calls that bypass the queue (`api_open`) would be neither monitored nor cancelled.
     page.queue(max_size=_UNSORTED + settings.queue_length, api_open=False)
     return page
@@ -134,7 +145,7 @@ async def _disk_refuses(_: Request, exc: Exception) -> PlainTextResponse:
 
 def launch_arguments(store: Store, settings: Settings) -> dict[str, Any]:
     """Return the arguments of `Blocks.launch`: address, theme, limits, served folders, routes, error handlers."""
-    application = gate.application_arguments(settings)
+    application = origin_check.application_arguments(settings)
     application["exception_handlers"] = {**application["exception_handlers"], OSError: _disk_refuses}
     application["routes"] = [languages.route(), *(shared_links.routes(store) if settings.share else [])]
     return {

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from sr_demo.codecs.archives import DAMAGED, opened
-from sr_demo.codecs.sniff import about, check_file, shown
+from sr_demo.codecs.sniff import check_file, display_name, with_file_name
 from sr_demo.errors import BadInput, SRError, StorageError, first_few
 from sr_demo.image import Limits, Metadata, read, write_png
 from sr_demo.progress import Progress
@@ -31,7 +31,7 @@ NONE_REMEMBERED = "None of these files can be remembered."
 
 
 @dataclass
-class Taken:
+class ReadPhotos:
     """The result of reading dropped files. Each file found counts in one of `written`, `left_out` and `hidden`."""
 
     written: list[Path] = field(default_factory=list[Path])
@@ -52,9 +52,9 @@ class Taken:
         self.left_out += count
 
 
-def take_in(
+def read_photos(
     files: Sequence[Path], folder: Path, limits: Limits, progress: Progress, none: str = NONE_REMEMBERED
-) -> Taken:
+) -> ReadPhotos:
     """Write each image in `files`, and in zips among them, as an 8-bit PNG file.
 
     Names in a zip are used as labels only: no file is extracted to a path from a zip.
@@ -69,16 +69,16 @@ def take_in(
     Raises:
         BadInput: No image can be read.
     """
-    taken = Taken()
+    taken = ReadPhotos()
     scratch = folder / "members"
     scratch.mkdir()
     finder = _Finder(files, scratch, limits, taken)
     for path in finder.images():
-        progress(min(len(taken.written) / _MOST_PHOTOS, 1.0), f"reading {shown(path.name)}")
+        progress(min(len(taken.written) / _MOST_PHOTOS, 1.0), f"reading {display_name(path.name)}")
         try:
             image = read(path, limits)
         except SRError as exc:
-            taken.leave_out(about(path.name, str(exc)))
+            taken.leave_out(with_file_name(path.name, str(exc)))
             continue
         target = folder / f"{len(taken.written):03d}_{_plain(path.name)}.png"
         write_png(replace(image, alpha=None, bits=8, icc=None, metadata=Metadata()), target)
@@ -95,7 +95,7 @@ def take_in(
 class _Finder:
     """Finds images in files and zips, one at a time, until a limit is reached; counts files left out in `taken`."""
 
-    def __init__(self, files: Sequence[Path], scratch: Path, limits: Limits, taken: Taken) -> None:
+    def __init__(self, files: Sequence[Path], scratch: Path, limits: Limits, taken: ReadPhotos) -> None:
         self._files, self._scratch, self._limits, self._taken = files, scratch, limits, taken
         self._bytes_left = _MOST_UPLOADS * limits.max_bytes
         self._end = time.monotonic() + _MOST_SECONDS
@@ -120,7 +120,7 @@ class _Finder:
         return ""
 
     def _members(self, path: Path) -> Iterator[Path]:
-        name = shown(path.name)
+        name = display_name(path.name)
         try:
             with opened(path) as archive:
                 files = [member for member in archive.infolist() if not member.is_dir()]
@@ -162,9 +162,11 @@ class _Finder:
             _append(target, rest)
             del rest
         except BadInput as exc:
-            self._taken.leave_out(about(target.name, str(exc)))
+            self._taken.leave_out(with_file_name(target.name, str(exc)))
         except DAMAGED:
-            self._taken.leave_out(f"{shown(label)} could not be unpacked: it is damaged, or locked with a password.")
+            self._taken.leave_out(
+                f"{display_name(label)} could not be unpacked: it is damaged, or locked with a password."
+            )
         else:
             yield target
         finally:

@@ -10,14 +10,14 @@ import gradio as gr
 from sr_demo.codecs.sniff import Kind, kind_of
 from sr_demo.errors import SRError
 from sr_demo.ui.callers import LIGHT
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import source_of, write_preview
 
 _NOT_SHOWN: tuple[Kind, ...] = ("HEIF", "TIFF")
 
 
-def uploaded(image: gr.Image, context: Context, examples: gr.HTML | None = None) -> Any:
+def connect_preview(image: gr.Image, context: PageContext, examples: gr.HTML | None = None) -> Any:
     """Return the event that follows an upload into `image`, once the box shows it.
 
     Args:
@@ -46,7 +46,7 @@ def uploaded(image: gr.Image, context: Context, examples: gr.HTML | None = None)
     return image.upload(show, image, image, trigger_mode="multiple", **quiet)
 
 
-def visible(path: str | None, context: Context) -> Any:
+def visible(path: str | None, context: PageContext) -> Any:
     """Return a preview of the upload where browsers cannot show it, else no update.
 
     A file that cannot be read stays: what works on it says why.

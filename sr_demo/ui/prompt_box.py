@@ -12,14 +12,14 @@ from gradio.components import Component
 from sr_demo.errors import BadInput
 from sr_demo.image import Image
 from sr_demo.pipelines import captions
-from sr_demo.pipelines.captions import DESCRIBERS, Describer
+from sr_demo.pipelines.captions import CAPTION_MODELS, CaptionModel
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach
 from sr_demo.ui import source as sources
 from sr_demo.ui.callers import HEAVY, LIGHT, Caller
 from sr_demo.ui.controls import Bound
 from sr_demo.ui.html import fine_print
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
@@ -35,7 +35,7 @@ _SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Box:
+class PromptComponents:
     """The components of the box."""
 
     which: gr.Radio
@@ -51,12 +51,12 @@ def prompts(approaches: Sequence[Approach], bound: Sequence[Bound]) -> list[Boun
     return [control for control in bound if wanted.get(control.owner) == control.name]
 
 
-def lay_out(approaches: Sequence[Approach]) -> Box | None:
+def lay_out(approaches: Sequence[Approach]) -> PromptComponents | None:
     """Lay out the box, in the current Gradio context; return None if no approach takes a prompt or no model can run."""
     if not any(captions.prompt_of(approach.options) for approach in approaches):
         return None
-    able = [describer for describer in DESCRIBERS if not captions.obstacle(describer)]
-    unable = " ".join(f"{d.title} {captions.obstacle(d)}." for d in DESCRIBERS if d not in able)
+    able = [describer for describer in CAPTION_MODELS if not captions.obstacle(describer)]
+    unable = " ".join(f"{d.title} {captions.obstacle(d)}." for d in CAPTION_MODELS if d not in able)
     if not able:
         return None
     with gr.Column(elem_id="captions", elem_classes="sr-words"):
@@ -70,17 +70,17 @@ def lay_out(approaches: Sequence[Approach]) -> Box | None:
             start = gr.Button("Describe my picture", elem_id="describe", scale=2, size="sm")
             stop = stop_button("describe-stop", scale=1, size="sm")
         said = gr.HTML(elem_id="described")
-    return Box(which, agreed, start, stop, said)
+    return PromptComponents(which, agreed, start, stop, said)
 
 
-def _label(describer: Describer) -> str:
+def _label(describer: CaptionModel) -> str:
     """Return a line with title, size, licence and time of a caption model."""
     return f"{describer.title}: {captions.size(describer)}, {describer.licence}, {describer.time}"
 
 
-def _agreement(describer: Describer) -> gr.Checkbox:
+def _agreement(describer: CaptionModel) -> gr.Checkbox:
     """Return the box that allows the download of a model: never ticked for a missing one, regardless of earlier choices."""
-    here = captions.is_here(describer)
+    here = captions.is_available(describer)
     return gr.Checkbox(
         here, visible=not here, elem_id="agree-to-captions",
         label=f"Download {describer.title}: about {captions.size(describer)}, {describer.licence}, once",
@@ -90,10 +90,10 @@ def _agreement(describer: Describer) -> gr.Checkbox:
 
 def choose(which: str) -> gr.Checkbox:
     """Return the agreement for another model. Raises BadInput if its name is unknown."""
-    return _agreement(captions.describer(which))
+    return _agreement(captions.caption_model(which))
 
 
-def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.State) -> None:
+def connect(context: PageContext, box: PromptComponents, filled: Sequence[Bound], source: gr.State) -> None:
     """Connect the events.
 
     Args:
@@ -116,7 +116,7 @@ def connect(context: Context, box: Box, filled: Sequence[Bound], source: gr.Stat
 class CaptionHandlers:
     """Event handlers of the box. They hold no state of their own."""
 
-    def __init__(self, context: Context, said: gr.HTML, stop: gr.Button, prompts: Sequence[Component]) -> None:
+    def __init__(self, context: PageContext, said: gr.HTML, stop: gr.Button, prompts: Sequence[Component]) -> None:
         """Store the components for status and Stop, and the prompt fields that captions are written to."""
         self._context, self._said, self._prompts = context, said, prompts
         self._work = VisitorWork(context, said, stop)
@@ -127,10 +127,10 @@ class CaptionHandlers:
         def work(caller: Caller, progress: Progress) -> str:
             if source is None:
                 raise BadInput(sources.NO_PHOTO)
-            chosen = captions.describer(which)
+            chosen = captions.caption_model(which)
             folder = captions.fetch(chosen, agreed, progress.part(0, 0.5))
             with caller.turn(_SECONDS, progress.part(0.5, 1)) as progress:
-                return captions.describe(chosen, folder, self._image(source), progress)
+                return captions.caption_image(chosen, folder, self._image(source), progress)
 
         def shown(caption: str) -> Updates:
             return {self._said: fine_print(f"Drafted: “{caption}”"), **dict.fromkeys(self._prompts, caption)}

@@ -28,7 +28,7 @@ def current_request() -> Any:
     return LocalContext.request.get(None)
 
 
-def make_light() -> None:
+def drop_session_descriptions() -> None:
     """Let sessions begin without descriptions; Gradio creates those that are needed. May be called repeatedly."""
     if getattr(SessionState, "_light", False):
         return

@@ -16,7 +16,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from starlette.routing import Route
 
 from sr_demo.errors import DISK_REFUSES, StorageError
-from sr_demo.reports.bundle import PAGE, disk_refusals
+from sr_demo.reports.bundle import PAGE, disk_errors_translated
 from sr_demo.system.storage import write_atomically
 from sr_demo.ui import languages
 from sr_demo.ui.store import Store
@@ -92,7 +92,7 @@ class Links:
         """Update the page that the link to a comparison opens, if there is a link. Raises StorageError."""
         link = self.of(session, run)
         if link is not None and (store.folder / link.name).is_dir():  # the link may have been deleted by its address
-            with disk_refusals():
+            with disk_errors_translated():
                 write_atomically(store.folder / link.name / PAGE, lambda part: shutil.copyfile(page, part))
 
     def delete(self, session: str, run: str, store: Store) -> None:

@@ -13,8 +13,8 @@ import numpy as np
 
 from sr_demo.image import ImageData, crop, encode_png, quantize
 from sr_demo.imaging.resize import resize
-from sr_demo.ui.door import uploaded
 from sr_demo.ui.languages import marked, word
+from sr_demo.ui.request_validation import upload_path
 from sr_demo.ui.small_image import downscaled
 
 PREVIEW_SIDE = 768
@@ -29,8 +29,8 @@ def image_input(**arguments: Any) -> gr.Image:
     """Return a `gr.Image` whose value is the path of the original upload, or None; `arguments` are Gradio's.
 
     Gradio's own preprocessing would decode the file before we can say in plain words what is wrong with it. It is
-    replaced on this one component, and by `door.guard` on those that Gradio makes from it; for a subclass Gradio would
-    write a stub file into the source tree.
+    replaced on this one component, and by `request_validation.validate_requests` on those that Gradio makes from it; for
+    a subclass Gradio would write a stub file into the source tree.
     """
     component = gr.Image(image_mode=None, format="png", **arguments)
     component.preprocess = _path_of
@@ -38,7 +38,7 @@ def image_input(**arguments: Any) -> gr.Image:
 
 
 def _path_of(payload: Any) -> str | None:
-    return None if payload is None or payload.path is None else str(uploaded(payload.path))
+    return None if payload is None or payload.path is None else str(upload_path(payload.path))
 
 
 def files_input(**arguments: Any) -> gr.File:
@@ -52,7 +52,7 @@ def files_input(**arguments: Any) -> gr.File:
 
 
 def _paths_of(payload: Any) -> list[str] | None:
-    return None if payload is None else [str(uploaded(file.path)) for file in payload.root]
+    return None if payload is None else [str(upload_path(file.path)) for file in payload.root]
 
 
 def enabled_with(path: str | None) -> gr.Button:

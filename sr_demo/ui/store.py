@@ -60,7 +60,7 @@ class Store:
         Raises:
             StorageError: The folder cannot be created.
         """
-        self._scratch = scratch.Scratch(place())
+        self._scratch = scratch.Scratch(temporary_root())
         self.root = self._scratch.path
         self.folder = self.root / "results"
         self._make()
@@ -189,11 +189,11 @@ def _disk() -> Generator[None]:
     try:
         yield
     except OSError as exc:
-        log.error("uploads and results cannot be kept in %s: %s", exc.filename or place(), exc.strerror or exc)
+        log.error("uploads and results cannot be kept in %s: %s", exc.filename or temporary_root(), exc.strerror or exc)
         raise StorageError(DISK_REFUSES) from exc
 
 
-def place() -> Path:
+def temporary_root() -> Path:
     """Return the parent of the servers' folders: GRADIO_TEMP_DIR, or the system's temporary folder.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sr_demo.codecs.metadata import carried
 from sr_demo.image import ImageData, Limits, Metadata, read, stated_pixels
 from sr_demo.system.large_array import IN_MEMORY
-from sr_demo.system.memory import Allotment
+from sr_demo.system.memory import SharedBudget
 
 _MAX_BYTES = 160 * 10**6
 """Largest size of all cached images: a photo of 12 megapixels takes 144 MB. Larger ones are decoded again each time."""
@@ -43,7 +43,7 @@ class UploadCache:
         self._metadata: OrderedDict[_Version, Metadata] = OrderedDict()
         self._originals: OrderedDict[Path, Path] = OrderedDict()
         self._lock = Lock()
-        self._working = Allotment()
+        self._working = SharedBudget()
 
     def read(self, path: str | Path, limits: Limits) -> ImageData:
         """Return the decoded image at `path`, from the cache if the file has not changed.

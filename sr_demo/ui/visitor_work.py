@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from sr_demo.errors import Cancelled, SRError, unexpected
+from sr_demo.errors import Cancelled, SRError, log_unexpected
 from sr_demo.progress import Progress
-from sr_demo.ui.background_work import Finished, working
+from sr_demo.ui.background_work import WorkResult, run_in_thread
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.html import fine_print, problem, progress_line
 from sr_demo.ui.languages import text
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.updates import Updates
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def stop_button(elem_id: str, **looks: Any) -> gr.Button:
 class VisitorWork:
     """Runs a visitor's work and reports it in components of the page."""
 
-    context: Context
+    context: PageContext
     status: gr.HTML
     stop: gr.Button | None = None
     """Stop button, which is enabled during the work; None if there is none."""
@@ -67,8 +67,8 @@ class VisitorWork:
 
         try:
             with self.context.callers.admitted(stop) as caller:
-                for event in working(lambda progress: work(caller, progress), stop, "visitor-work"):
-                    if isinstance(event, Finished):
+                for event in run_in_thread(lambda progress: work(caller, progress), stop, "visitor-work"):
+                    if isinstance(event, WorkResult):
                         yield {**ended(), **shown(event.value)}
                     else:
                         yield {self.status: progress_line(str(event), event.fraction)}
@@ -77,7 +77,7 @@ class VisitorWork:
         except SRError as exc:
             yield {**ended(), self.status: problem(str(exc))}
         except Exception as exc:
-            yield {**ended(), self.status: problem(unexpected(exc, begin))}
+            yield {**ended(), self.status: problem(log_unexpected(exc, begin))}
         finally:
             self.context.stops.end(session, stop)
 

@@ -29,7 +29,7 @@ _METHODS = ("bicubic", "rdn:mse", "hat:tiny", "real-esrgan:compact")
 _GUESSES = 2
 
 
-class Made(NamedTuple):
+class ExampleResult(NamedTuple):
     """A result in memory."""
 
     name: str
@@ -56,7 +56,7 @@ def images(tab: Tab) -> list[ViewerImage]:
     ]  # fmt: skip
 
 
-def made(tab: Tab) -> Iterator[Made]:
+def compute_results(tab: Tab) -> Iterator[ExampleResult]:
     """Compute the results of a tab."""
     return _comparison() if tab == "compare" else _guesses()
 
@@ -69,7 +69,7 @@ def write(folder: Path = FOLDER) -> int:
     tabs: tuple[Tab, ...] = ("compare", "diffusion")
     for tab in tabs:
         listed = []
-        for one in made(tab):
+        for one in compute_results(tab):
             file = f"{one.name}.webp"
             Pillow.fromarray(one.pixels).save(folder / file, lossless=True, method=6)
             height, width = one.pixels.shape[:2]
@@ -81,7 +81,7 @@ def write(folder: Path = FOLDER) -> int:
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
-def _comparison() -> Iterator[Made]:
+def _comparison() -> Iterator[ExampleResult]:
     from dataclasses import replace
 
     from sr_demo.catalogue import APPROACHES
@@ -93,10 +93,10 @@ def _comparison() -> Iterator[Made]:
         job = replace(job_for(APPROACHES, name), precision="fp32")
         note = job.approach.summary + ("; may invent detail" if job.approach.invents_with(job.checkpoint) else "")
         pixels = _pixels(runner.run(job, lr).image.rgb)
-        yield Made(job.file_name, job.title, f"Result of {job.title} on an example", note, pixels)
+        yield ExampleResult(job.file_name, job.title, f"Result of {job.title} on an example", note, pixels)
 
 
-def _guesses() -> Iterator[Made]:
+def _guesses() -> Iterator[ExampleResult]:
     from dataclasses import replace
 
     from sr_demo.catalogue import APPROACHES
@@ -112,9 +112,9 @@ def _guesses() -> Iterator[Made]:
     with Runner().loaded(job, SILENT) as model:
         assert isinstance(model.upscaler, DiffusionUpscaler)
         *_, samples = model.upscaler.draw_samples(lr, DiffusionOptions(), _GUESSES, SILENT)
-    for name, image in (("input", lr), *view.named(samples), view.spread_of(samples)):
+    for name, image in (("input", lr), *view.named_images(samples), view.spread_of(samples)):
         label, note = view.title(name)
-        yield Made(name, label, f"{label}, an example", note, _pixels(image))
+        yield ExampleResult(name, label, f"{label}, an example", note, _pixels(image))
 
 
 def _region(tab: Tab) -> ImageData:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sr_demo.advice import sentences
-from sr_demo.advice.estimates import Certainty, Estimate, Estimates
+from sr_demo.advice.estimates import Certainty, Estimate, PhotoEstimates
 from sr_demo.advice.recommendation import recommend
 from sr_demo.advice.rules import RULES
 from sr_demo.catalogue import APPROACHES
@@ -20,7 +20,7 @@ from sr_demo.inference.jobs import Job
 from tests.conftest import image_of, noise
 
 LIKELY, UNSURE = Certainty.LIKELY, Certainty.UNSURE
-CLEAN = Estimates(
+CLEAN = PhotoEstimates(
     Size(600, 800), Estimate(None, LIKELY), Estimate(1.0, LIKELY), Estimate(1.0, LIKELY), Estimate(None, UNSURE),
     Estimate(False, LIKELY), Estimate(0, LIKELY), Estimate(0, LIKELY),
 )  # fmt: skip

@@ -20,7 +20,7 @@ from sr_demo.faces.detection import Face
 from sr_demo.hub import checkpoints, fetching
 from sr_demo.image import Image, ImageData, readonly
 from sr_demo.imaging.resize import resize
-from sr_demo.inference.faithful import keeps_faces
+from sr_demo.inference.faithful import can_limit_face_detail
 from sr_demo.inference.jobs import ImageResult, Job, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.weights import WeightResolver
@@ -182,4 +182,4 @@ def test_the_network_is_fetched_only_where_the_person_agreed(monkeypatch: pytest
 def test_it_is_neither_ticked_nor_recommended() -> None:
     at_once, _ = method_choices.offered([APPROACH])
     assert not at_once and not APPROACH.preselected and not APPROACH.checkpoint().recommended
-    assert not keeps_faces(job_for([APPROACH], "face-restore")), "it is there to draw faces"
+    assert not can_limit_face_detail(job_for([APPROACH], "face-restore")), "it is there to draw faces"

@@ -13,9 +13,9 @@ from PIL import Image as Pillow
 from skimage import data
 
 from sr_demo.approaches.mosaic import (
+    duplicate_photos,
     faiss_index,
     named_databases,
-    overlap,
     patch_database,
     patches,
     tile_matching,
@@ -31,7 +31,7 @@ from sr_demo.imaging.resize import downscale, resize
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.full_reference import lr_consistency
 from sr_demo.progress import SILENT
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases
 from sr_demo.ui.mosaic.layout import mosaic_tab
 from sr_demo.ui.stops import Stops
@@ -79,12 +79,12 @@ def test_other_sizes_and_jpeg_of_a_photo_are_recognised_and_other_images_are_not
         resize(cat, (150, 187)),
         patch_database.as_floats(np.asarray(Pillow.open(file))),
     ]
-    assert [overlap.overlapping_photos(two, version) for version in versions] == [(0,)] * 4
+    assert [duplicate_photos.overlapping_photos(two, version) for version in versions] == [(0,)] * 4
     others = [
         patch_database.as_floats(p[:256, :320])
         for p in (data.astronaut(), data.coffee()[100:], data.chelsea()[:, ::-1])
     ]
-    assert [overlap.overlapping_photos(two, other) for other in others] == [()] * 3
+    assert [duplicate_photos.overlapping_photos(two, other) for other in others] == [()] * 3
 
 
 def test_a_database_of_the_input_alone_is_still_used(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_database_that_is_gone_can_be_taken_off_the_list(tmp_path: Path) -> No
 @pytest.mark.usefixtures("gradio_loops")
 def test_a_database_that_is_deleted_while_another_is_built_does_not_come_back(tmp_path: Path) -> None:
     with gr.Blocks() as page:
-        mosaic_tab(Context([], Runner(), Store(), Stops(), Limits()))
+        mosaic_tab(PageContext([], Runner(), Store(), Stops(), Limits()))
     named = {getattr(fn.fn, "__name__", ""): fn for fn in page.fns.values()}
     (own,) = (block for block in page.blocks.values() if isinstance(getattr(block, "value", None), VisitorDatabases))
     assert own not in named["build_database"].inputs, "what it is at the start is outdated at the end"

@@ -17,7 +17,7 @@ from sr_demo.approaches.mosaic import patch_database, photos, upscalers
 from sr_demo.approaches.mosaic.shared_cache import SharedCache
 from sr_demo.errors import BadInput, Cancelled, StorageError
 from sr_demo.progress import SILENT, Progress
-from tests.conftest import flip
+from tests.conftest import flip_bit
 
 
 def photo(folder: Path, name: str = "a.png", size: tuple[int, int] = (48, 64), seed: int = 0) -> Path:
@@ -121,7 +121,7 @@ def test_a_flipped_bit_is_found_and_the_database_built_again(
     path = photo(tmp_path)
     first = patch_database.build_database([path], tmp_path / "memories", SILENT)
     before = [np.array(first.hr(0)), np.array(first.lr(0))]
-    flip(tmp_path / "memories" / first.key / name)
+    flip_bit(tmp_path / "memories" / first.key / name)
     second = patch_database.build_database([path], tmp_path / "memories", SILENT)
     for expected, found in zip(before, (second.hr(0), second.lr(0)), strict=True):
         np.testing.assert_array_equal(found, expected)
@@ -130,7 +130,7 @@ def test_a_flipped_bit_is_found_and_the_database_built_again(
 
 def test_a_visitors_damaged_database_is_a_sentence(tmp_path: Path) -> None:
     place = tmp_path / "memories" / patch_database.build_database([photo(tmp_path)], tmp_path / "memories", SILENT).key
-    flip(place / "lr.u8")
+    flip_bit(place / "lr.u8")
     with pytest.raises(StorageError, match=r"The memory is damaged on this disk \(lr\.u8\)"):
         upscalers.shared_database(place)
 

@@ -16,7 +16,7 @@ from sr_demo.progress import SILENT
 from tests.conftest import noise
 
 
-class Noted(torch.nn.Module):
+class LoggingNetwork(torch.nn.Module):
     """A network that logs while it is traced, and fails on request."""
 
     def __init__(self, error: Exception | None = None) -> None:
@@ -32,14 +32,14 @@ class Noted(torch.nn.Module):
 
 def test_warnings_are_logged_during_a_conversion(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = logging.getLogger("sr_demo").level
-    openvino_backend.convert(Noted(), tmp_path)
+    openvino_backend.convert(LoggingNetwork(), tmp_path)
     assert "seen" in caplog.text
     assert logging.getLogger("sr_demo").level == before
 
 
 def test_warnings_are_logged_after_a_conversion_that_failed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ConversionError, match="no such operation"):
-        openvino_backend.convert(Noted(ValueError("no such operation")), tmp_path)
+        openvino_backend.convert(LoggingNetwork(ValueError("no such operation")), tmp_path)
     caplog.clear()
     logging.getLogger("sr_demo").warning("afterwards")
     assert caplog.messages == ["afterwards"]
@@ -61,7 +61,7 @@ def test_a_network_whose_padding_is_lost_is_not_converted(tmp_path: Path) -> Non
 
 def test_what_a_converted_network_leaves_unwritten_is_not_a_number(tmp_path: Path) -> None:
     """It was what another image had left in memory: on one core, OpenVINO does not report that shapes do not fit."""
-    openvino_backend.convert(Noted(), tmp_path)
+    openvino_backend.convert(LoggingNetwork(), tmp_path)
     network = ConvertedNetwork(tmp_path, "fp32", 2)
 
     class Silent:

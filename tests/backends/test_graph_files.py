@@ -9,7 +9,7 @@ import pytest
 
 from sr_demo.backends import graph_files
 from sr_demo.errors import SRError
-from tests.conftest import flip
+from tests.conftest import flip_bit
 
 _GRAPH = """<net name="tiny" version="11"><layers>
 <layer id="0" name="w" type="Const"><data element_type="i8" shape="4,8,3,3" offset="0" size="288" /></layer>
@@ -85,7 +85,7 @@ def test_a_damaged_file_or_other_weights_give_a_sentence_and_no_network(
     for wrong in (swapped, {"other": tensors["other"]}, {**tensors, "plain": tensors["plain"][:2]}):
         with pytest.raises(SRError, match=r"The graph file .*net\.zip "):
             graph_files.unpack(folder / "net.zip", wrong, "net", back)
-    flip(folder / "net.zip")
+    flip_bit(folder / "net.zip")
     with pytest.raises(SRError, match=r"The graph file .*net\.zip "):
         graph_files.unpack(folder / "net.zip", tensors, "net", back)
     assert not list(back.iterdir())

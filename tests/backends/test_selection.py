@@ -21,7 +21,7 @@ pytest.importorskip("openvino")
 
 from sr_demo.backends import openvino_backend, selection
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.backends.selection import ConvertedFiles, Preparer, Verdict
+from sr_demo.backends.selection import BackendVerdict, ConvertedFiles, Preparer
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling, WeightFile
 from sr_demo.errors import WeightsUnavailable
@@ -31,7 +31,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach, Precision, Request, Upscaler
-from tests.conftest import flip, image_of, noise
+from tests.conftest import flip_bit, image_of, noise
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,7 +69,7 @@ def _files_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
 def converted() -> Path:
     """The network, converted once for all tests: that takes seconds."""
     which = which_of(job_of("first"))
-    selection.prepare(Given(which, job_of("first")))
+    selection.prepare(FakePreparation(which, job_of("first")))
     return which.folder
 
 
@@ -86,7 +86,7 @@ def loaded(job: Job) -> Upscaler:
     return small_network(Request(job.checkpoint, [], job.options, "fp32", SILENT))
 
 
-class Given:
+class FakePreparation:
     """A `selection.Preparation` of `job`, beside which nothing computes."""
 
     def __init__(self, files: ConvertedFiles, job: Job, upscaler: Upscaler | None = None) -> None:
@@ -99,7 +99,7 @@ class Given:
     def computing(self) -> AbstractContextManager[object]:
         return nullcontext()
 
-    def decided(self, verdict: Verdict) -> None:
+    def decided(self, verdict: BackendVerdict) -> None:
         pass
 
 
@@ -116,7 +116,7 @@ def which_of(job: Job) -> ConvertedFiles:
 
 def decide(which: ConvertedFiles, backend: str) -> None:
     """Store this backend as the faster one: which one really is depends on the CPU."""
-    verdict = selection.stored(which)
+    verdict = selection.stored_verdict(which)
     assert verdict is not None
     which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": backend, "settled": True}))
 
@@ -124,7 +124,7 @@ def decide(which: ConvertedFiles, backend: str) -> None:
 def test_a_converted_network_gives_the_results_of_torch_at_every_size_without_importing_it(converted: Path) -> None:
     job = job_of("first")
     which = which_of(job)
-    torch_one, verdict = loaded(job), selection.stored(which)
+    torch_one, verdict = loaded(job), selection.stored_verdict(which)
     assert verdict is not None and verdict.precision == "fp32"
     assert verdict.agreement_db > 100
     assert verdict.seconds <= verdict.seconds_other
@@ -160,30 +160,30 @@ def test_the_runner_uses_and_reports_the_faster_backend(converted: Path) -> None
         later = Runner().run(job, image)
         assert later.backend == backend
         np.testing.assert_allclose(later.image.rgb, first.image.rgb, atol=1e-5)
-    assert not Preparer().begin(Given(which, job)), "the verdict is stored already"
+    assert not Preparer().begin(FakePreparation(which, job)), "the verdict is stored already"
 
 
 def test_a_damaged_file_is_converted_again(converted: Path) -> None:
     job = job_of("third")
     which = given(converted, job)
-    selection.prepare(Given(which, job))
+    selection.prepare(FakePreparation(which, job))
     decide(which, "OpenVINO")
     (which.folder / "model.xml").write_text("no model")
     assert selection.open_stored(which) is None
-    assert selection.stored(which) is None
+    assert selection.stored_verdict(which) is None
     which.folder.mkdir(parents=True, exist_ok=True)
     which.verdict_file.write_text("{")
-    assert selection.stored(which) is None
+    assert selection.stored_verdict(which) is None
 
 
 @pytest.mark.parametrize("name", ["model.bin", "model.xml", "model.bin.sha256"])
 def test_a_flipped_bit_is_found_and_the_network_converted_again(converted: Path, name: str) -> None:
     job = job_of(f"flipped {name}")
     which = given(converted, job)
-    preparation = Given(which, job)
+    preparation = FakePreparation(which, job)
     selection.prepare(preparation)
     decide(which, "OpenVINO")
-    flip(which.folder / name)
+    flip_bit(which.folder / name)
     assert selection.open_stored(which) is None, "torch computes meanwhile"
     assert not which.folder.exists()
     if name != "model.bin":
@@ -199,10 +199,10 @@ def test_a_flipped_bit_is_found_and_the_network_converted_again(converted: Path,
 def test_a_flipped_bit_in_a_verdict_costs_only_the_verdict(converted: Path) -> None:
     job = job_of("flipped verdict")
     which = given(converted, job)
-    selection.prepare(Given(which, job))
-    flip(which.verdict_file)
-    assert selection.stored(which) is None
-    assert selection.prepare(Given(which, job)) == selection.stored(which)
+    selection.prepare(FakePreparation(which, job))
+    flip_bit(which.verdict_file)
+    assert selection.stored_verdict(which) is None
+    assert selection.prepare(FakePreparation(which, job)) == selection.stored_verdict(which)
 
 
 @pytest.mark.parametrize("left", [True, False])
@@ -236,19 +236,19 @@ def test_a_conversion_with_other_results_never_wins(converted: Path, monkeypatch
         return readonly(honest(image, options, progress) * np.float32(0.9))
 
     monkeypatch.setattr(wrong, "upscale", darker)
-    assert selection.prepare(Given(given(converted, job), job, wrong)).backend == "torch"
+    assert selection.prepare(FakePreparation(given(converted, job), job, wrong)).backend == "torch"
 
 
 def test_unsteady_times_are_not_settled(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = job_of("sixth")
     which, upscaler = given(converted, job), loaded(job)
     monkeypatch.setattr(selection, "_SETTLED", 0.0)  # no two times are that close
-    verdict = selection.prepare(Given(which, job, upscaler))
+    verdict = selection.prepare(FakePreparation(which, job, upscaler))
     assert verdict.settled == (verdict.backend == "OpenVINO")
     which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": "torch", "settled": False}))
     preparer = Preparer()
     monkeypatch.undo()
-    assert preparer.begin(Given(which, job, upscaler)), "timed again"
+    assert preparer.begin(FakePreparation(which, job, upscaler)), "timed again"
     preparer.wait()
 
 
@@ -266,8 +266,8 @@ def test_a_timing_that_other_programs_disturb_is_repeated_in_the_same_process(
     given(converted, job)
     settled, done = list[bool](), Event()
 
-    class Watched(Given):
-        def decided(self, verdict: Verdict) -> None:
+    class Watched(FakePreparation):
+        def decided(self, verdict: BackendVerdict) -> None:
             settled.append(verdict.settled)
             if verdict.settled:
                 done.set()
@@ -299,7 +299,7 @@ def test_slow_networks_are_timed_in_fewer_rounds(
     monkeypatch.setattr(upscaler, "upscale", counted)
     monkeypatch.setattr(selection, "_ENOUGH", enough)
     monkeypatch.setattr(selection, "_SETTLED", settled)
-    selection.faster(upscaler, ConvertedNetwork(converted, "fp32", 4))
+    selection.compare_speed(upscaler, ConvertedNetwork(converted, "fp32", 4))
     assert len(runs) == turns, "the first warms up"
 
 

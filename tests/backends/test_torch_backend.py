@@ -28,7 +28,7 @@ from tests.conftest import image_of, noise
 HALO = 4
 
 
-class Watched(nn.Module):
+class BatchRecorder(nn.Module):
     """A fake network that records the shape (k, H, W) of each batch."""
 
     def __init__(self, work: Callable[[Tensor], Tensor]) -> None:
@@ -45,9 +45,9 @@ def upscaled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=4, mode="nearest")
 
 
-def on_a_gpu(work: Callable[[Tensor], Tensor] = upscaled, at_once: int = 3) -> tuple[NetworkUpscaler, Watched]:
+def on_a_gpu(work: Callable[[Tensor], Tensor] = upscaled, at_once: int = 3) -> tuple[NetworkUpscaler, BatchRecorder]:
     """An upscaler on the CPU that batches as on a GPU: several tiles at once, one batch queued ahead."""
-    network = Watched(work)
+    network = BatchRecorder(work)
     upscaler = NetworkUpscaler(network, "fp32")
     upscaler.at_once, upscaler.ahead = at_once, 1
     return upscaler, network
@@ -97,7 +97,7 @@ def test_a_convolution_gives_the_same_result_in_batches(image: ImageData) -> Non
 
 
 def test_a_cpu_computes_one_tile_at_a_time_and_queues_none() -> None:
-    upscaler = NetworkUpscaler(Watched(upscaled), "fp32")
+    upscaler = NetworkUpscaler(BatchRecorder(upscaled), "fp32")
     assert isinstance(upscaler, BatchUpscaler)
     assert (upscaler.at_once, upscaler.ahead) == (1, 0)
 

@@ -20,7 +20,7 @@ from PIL import Image as Pillow
 from tifffile import TiffWriter
 
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
-from sr_demo.batch.manifest import NAME, held, part_of
+from sr_demo.batch.manifest import NAME, manifest_lock, temporary_path
 from sr_demo.batch.run import Batch, Summary, run
 from sr_demo.batch.workers import perform_here, perform_in
 from sr_demo.cli.main import main
@@ -31,7 +31,7 @@ from sr_demo.imaging.resize import downscale, resize
 from sr_demo.inference.jobs import Job
 from sr_demo.options import Options
 from tests.conftest import noise
-from tests.fakes import buggy, job
+from tests.fakes import job, raising_bug
 
 JOB = Job(BICUBIC, BICUBIC.checkpoints[0], Options())
 CHILD = """
@@ -106,7 +106,7 @@ def test_a_line_holds_everything_that_determines_the_result(tmp_path: Path) -> N
 def test_a_result_killed_before_its_renaming_is_finished_not_repeated(tmp_path: Path) -> None:
     source, out = images(tmp_path / "in", 2), tmp_path / "out"
     do(batch(source, out))
-    os.replace(out / "001.png", part_of(out / "001.png"))
+    os.replace(out / "001.png", temporary_path(out / "001.png"))
     summary = do(batch(source, out, resume=True))
     assert (summary.done, summary.kept) == (0, 2)
     assert (out / "001.png").exists()
@@ -174,7 +174,7 @@ def test_a_batch_of_an_earlier_version_is_continued(tmp_path: Path) -> None:
 def test_a_bug_is_one_line_and_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     source, out = images(tmp_path / "in", 2), tmp_path / "out"
     for again in (False, True):
-        summary = do(Batch(job(buggy()), source, out, resume=again))
+        summary = do(Batch(job(raising_bug()), source, out, resume=again))
         assert len(summary.failed) == 2 and "machine room" not in summary.failed[0]
     assert len(lines(out)) == 4 and caplog.records
 
@@ -294,7 +294,7 @@ def test_another_batch_in_the_folder_is_refused(tmp_path: Path) -> None:
         do(batch(source, out))
     with pytest.raises(BadInput, match="another batch: approach was bicubic"):
         do(Batch(Job(LANCZOS, LANCZOS.checkpoints[0], Options()), source, out, resume=True))
-    with held(out), pytest.raises(BadInput, match="Another batch is writing"):
+    with manifest_lock(out), pytest.raises(BadInput, match="Another batch is writing"):
         do(batch(source, out, resume=True))
     (out / NAME).write_text("hello\n")
     with pytest.raises(BadInput, match="Line 1"):

@@ -16,7 +16,7 @@ from sr_demo.benchmarks import batch_scaling
 from sr_demo.cli.main import main
 from sr_demo.image import ImageData, write_png
 from tests.conftest import noise
-from tests.fakes import job, ticking
+from tests.fakes import fake_clock, job
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
         return perform
 
     monkeypatch.setattr(batch_scaling, "OnRay", on_ray)
-    clock = ticking(0.5)
+    clock = fake_clock(0.5)
     monkeypatch.setattr(batch_scaling, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     return found
 

@@ -9,14 +9,14 @@ from types import SimpleNamespace
 import pytest
 
 from sr_demo.benchmarks import pipelines
-from tests.fakes import ticking
+from tests.fakes import fake_clock
 
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_step_is_the_median_between_steps_and_a_part_of_a_run_has_no_total(
     whole: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([0.0, 10.0, 11.0, 12.0, 20.0, 30.0]) if whole else ticking(2.0)
+    clock = iter([0.0, 10.0, 11.0, 12.0, 20.0, 30.0]) if whole else fake_clock(2.0)
     monkeypatch.setattr(pipelines, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
     monkeypatch.setattr(pipelines.torch.cuda, "is_available", lambda: False)
 

@@ -100,10 +100,10 @@ def test_photos_of_the_mosaic_are_those_of_every_command(
 
 
 def test_a_measurement_in_a_fresh_process_returns_its_figures_or_raises_its_error() -> None:
-    bytes_per_pixel, timing = fresh_process.measured_alone("bicubic", ["costs", "--only", "bicubic", "fp32"])
+    bytes_per_pixel, timing = fresh_process.bench_in_subprocess("bicubic", ["costs", "--only", "bicubic", "fp32"])
     assert bytes_per_pixel > 0 and timing is None
     with pytest.raises(SRError, match=r"^it could not be measured: There is no approach 'nothing'"):
-        fresh_process.measured_alone("it", ["costs", "--only", "nothing", "fp32"])
+        fresh_process.bench_in_subprocess("it", ["costs", "--only", "nothing", "fp32"])
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from sr_demo.deploy import report as deploy_report
 from sr_demo.errors import StorageError
 from sr_demo.faces.detection import Face
 from sr_demo.image import Image, encode_png, read, write_png
-from sr_demo.imaging.alignment import Shift, moved
+from sr_demo.imaging.alignment import Shift, undo_shift
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import faithful
 from sr_demo.inference.jobs import job_for
@@ -497,7 +497,7 @@ def test_evaluate_scores_results_of_another_tool_beside_ours(sr, hr: Path, tmp_p
     theirs.mkdir()
     for path in sorted(hr.glob("*.png")):
         image = read(path)
-        write_png(replace(image, pixels=moved(image.rgb, Shift(0.0, -2.0))), theirs / f"{path.stem}_x4.png")
+        write_png(replace(image, pixels=undo_shift(image.rgb, Shift(0.0, -2.0))), theirs / f"{path.stem}_x4.png")
     said = sr("evaluate", "--hr", hr, "--approach", "bicubic", "--brought", theirs, "--json", file)
     assert said.status == 0
     ours, brought = json.loads(file.read_text())
@@ -645,7 +645,7 @@ def test_lr_images_cannot_be_both_given_and_made(sr, hr: Path, tmp_path: Path) -
 
 
 def test_an_approach_that_fails_does_not_hide_the_others(sr, approaches, hr: Path, tmp_path: Path) -> None:
-    approaches(fakes.refusing())
+    approaches(fakes.raising_sr_error())
     file = tmp_path / "rows.json"
     said = sr("evaluate", "--hr", hr, "--approach", "refusing", "--approach", "bicubic", "--json", file)
     assert said.status == 2
@@ -664,7 +664,7 @@ def test_a_mask_keeps_an_image_faithful_where_it_is_white(sr, approaches, tmp_pa
     said = sr("upscale", photo, "--approach", "inventor", "--mask", mask, "--out", out)
     assert said.status == 0 and "a part kept faithful by a mask" in said.out
     given = read(photo)
-    made, plain = read(out).rgb, faithful.agreeing(image_of(resize(given.rgb, (96, 80))), given).rgb
+    made, plain = read(out).rgb, faithful.with_lr_consistency(image_of(resize(given.rgb, (96, 80))), given).rgb
     assert np.abs(made[:24] - plain[:24]).max() < 1.01 / 255 < 0.05 < np.abs(made[72:] - plain[72:]).max()
     for files, approach, reason in (
         ((photo, other), "inventor", "belongs to one"),

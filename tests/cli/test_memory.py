@@ -28,7 +28,7 @@ from sr_demo.cli import main
 from sr_demo.errors import BadInput, Cancelled, StorageError
 from sr_demo.image import readonly
 from sr_demo.progress import SILENT, Progress
-from tests.conftest import flip
+from tests.conftest import flip_bit
 
 ROOT = Path(__file__).resolve().parents[2]
 TILES = Recipe("tiles", patch=8, patches=4000)
@@ -134,7 +134,7 @@ def test_a_damaged_database_is_refused_and_built_again(photos: tuple[Path, ...],
     database = database_build.build_named_database(wanted, LocalExecutor(), SILENT).database
     before = content(database.place)
     assert database_build.build_named_database(wanted, LocalExecutor(), SILENT).existed
-    flip(database.place / name)
+    flip_bit(database.place / name)
     with pytest.raises(StorageError, match=r"The memory mended is damaged on this disk .*Build it again"):
         named_databases.open_index(database)
     with pytest.raises(StorageError, match="is damaged on this disk"):

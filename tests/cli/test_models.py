@@ -79,10 +79,10 @@ def test_what_is_missing_or_too_much_is_said_in_a_line(
 def test_the_list_names_the_files_of_the_folder(
     model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from sr_demo.own import folder
-    from sr_demo.own.opening import open_model
+    from sr_demo.user_models import folder
+    from sr_demo.user_models.opening import open_model
 
-    monkeypatch.setattr(folder, "open_apart", lambda path, **_: open_model(path))
+    monkeypatch.setattr(folder, "open_model_in_subprocess", lambda path, **_: open_model(path))
     monkeypatch.setenv(folder.VARIABLE, str(Path(model).parent))
     assert main(["list", "--json"]) == 0
     listed = [record for record in json.loads(capsys.readouterr().out) if record["id"] == "own"]

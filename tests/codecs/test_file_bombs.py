@@ -24,7 +24,7 @@ from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.batch.run import Batch, run
 from sr_demo.batch.workers import perform_here
 from sr_demo.codecs import tiff_pixels
-from sr_demo.codecs.directories import MOST_PAGES, check_exif
+from sr_demo.codecs.tiff_directories import MOST_PAGES, check_exif
 from sr_demo.errors import BadInput, OutOfMemory, SRError
 from sr_demo.image import ImageData, Limits, page_numbers, read, readonly, write_png
 from sr_demo.inference.jobs import Job

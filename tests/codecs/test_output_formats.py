@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 from PIL import ImageCms
 
 from sr_demo.codecs import iptc, jpeg, tiff_writer, xmp
-from sr_demo.codecs.colour_description import Colour, Curve, profile
+from sr_demo.codecs.colour_description import ColourSpace, Curve, profile
 from sr_demo.errors import BadInput, OutOfMemory, StorageError
 from sr_demo.image import ImageData, Output, quantize, read, readonly, write
 from sr_demo.system import memory
@@ -28,7 +28,7 @@ FORMATS = ("png", "jpeg", "webp", "avif", "tiff")
 KINDS = ("gray", "gray with alpha", "rgb", "rgba", "gray 16", "rgb 16", "rgba 16")
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 BT709 = ((0.3127, 0.3290), (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
-GRAY = profile(Colour(BT709, Curve(1.0)), gray=True)  # type: ignore[arg-type]
+GRAY = profile(ColourSpace(BT709, Curve(1.0)), gray=True)  # type: ignore[arg-type]
 RECORDS = b"\x1c\x02\x05\0\x05Title\x1c\x02\x50\0\x02By"
 PACKET = b"""<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""

@@ -12,7 +12,7 @@ from threading import Event, Timer
 
 import pytest
 
-from sr_demo.community import index, opening
+from sr_demo.community import fetched_models, index
 from sr_demo.errors import Cancelled, SRError, WeightsUnavailable
 from sr_demo.hub import download
 from sr_demo.progress import Progress
@@ -33,15 +33,15 @@ def folder(identifier: str) -> Path:
 
 def test_a_model_is_fetched_once_and_described_by_its_card(server: CommunityServer) -> None:
     server.add("2x-Tiny", license="CC-BY-NC-4.0", author="bert")
-    approach = opening.by_name("openmodeldb:2x-tiny")
+    approach = fetched_models.by_name("openmodeldb:2x-tiny")
     (checkpoint,) = approach.checkpoints
     assert (approach.id, approach.title, approach.scale) == ("openmodeldb", "Tiny", 2)
     assert "bert" in approach.summary
     assert (checkpoint.name, checkpoint.licence) == ("2x-Tiny", "CC-BY-NC-4.0")
     assert server.downloads() == [INDEX, "2x-Tiny.pth"]
     server.close()
-    assert opening.by_name("openmodeldb:2x-Tiny") == approach, "no network is needed again"
-    assert opening.fetched() == [approach]
+    assert fetched_models.by_name("openmodeldb:2x-Tiny") == approach, "no network is needed again"
+    assert fetched_models.stored_approaches() == [approach]
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_everything_but_the_stated_file_from_a_host_of_the_card_is_refused(
     server.add("2x-Tiny", resource=resource)
     server.faults[f"{REPOSITORY}:2x-Tiny.pth"] = fault
     with pytest.raises(WeightsUnavailable, match=sentence):
-        opening.by_name("openmodeldb:2x-Tiny")
-    assert not list(folder("2x-Tiny").glob("*.pth")) and opening.fetched() == []
+        fetched_models.by_name("openmodeldb:2x-Tiny")
+    assert not list(folder("2x-Tiny").glob("*.pth")) and fetched_models.stored_approaches() == []
 
 
 def test_redirects_are_followed_to_the_storage_of_a_host_only() -> None:
@@ -92,9 +92,9 @@ def test_a_pickle_that_wants_code_is_refused(server: CommunityServer, tmp_path: 
 
     server.add("2x-Evil", pickle.dumps(Evil()))
     with pytest.raises(SRError, match="could run as a program"):
-        opening.by_name("openmodeldb:2x-Evil")
+        fetched_models.by_name("openmodeldb:2x-Evil")
     assert not (tmp_path / "ran").exists()
-    assert opening.fetched() == [] and list(opening.kept()) == [], (
+    assert fetched_models.stored_approaches() == [] and list(fetched_models.stored_models()) == [], (
         "what failed its trial is not tried out again and again"
     )
 
@@ -106,7 +106,7 @@ def test_stop_ends_a_download_and_leaves_nothing(server: CommunityServer) -> Non
     Timer(0.4, stop.set).start()
     begun = time.monotonic()
     with pytest.raises(Cancelled):
-        opening.by_name("openmodeldb:2x-Tiny", Progress(stop=stop))
+        fetched_models.by_name("openmodeldb:2x-Tiny", Progress(stop=stop))
     assert time.monotonic() - begun < 5
     assert not list(folder("2x-Tiny").glob("*.pth"))
 
@@ -114,16 +114,16 @@ def test_stop_ends_a_download_and_leaves_nothing(server: CommunityServer) -> Non
 def test_a_model_that_cannot_run_here_is_not_fetched(server: CommunityServer) -> None:
     server.add("2x-Video", architecture="cain")
     with pytest.raises(SRError, match="2x-Video of OpenModelDB cannot run here: spandrel does not know"):
-        opening.by_name("openmodeldb:2x-Video")
+        fetched_models.by_name("openmodeldb:2x-Video")
     assert server.downloads() == [INDEX]
 
 
 def test_a_damaged_file_is_fetched_again(server: CommunityServer) -> None:
     server.add("2x-Tiny")
-    opening.by_name("openmodeldb:2x-Tiny")
+    fetched_models.by_name("openmodeldb:2x-Tiny")
     path = folder("2x-Tiny") / "2x-Tiny.pth"
     path.write_bytes(bytes(len(compact())))
-    opening.by_name("openmodeldb:2x-Tiny")
+    fetched_models.by_name("openmodeldb:2x-Tiny")
     assert path.read_bytes() == compact()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sr_demo.community import addresses, suitability
 from sr_demo.community.cards import Card, read_card, read_index
-from sr_demo.community.search import Query, named, search
+from sr_demo.community.search import Query, find_card, search
 from sr_demo.errors import BadInput
 
 INDEX = "https://openmodeldb.info/api/v1/models.json"
@@ -150,11 +150,11 @@ def test_words_scale_licence_and_architecture_narrow_the_search() -> None:
 
 
 def test_a_model_is_named_by_its_id_or_its_name_and_similar_ones_are_proposed() -> None:
-    assert named(CARDS, "4X-photo").id == "4x-Photo" and named(CARDS, "faces").id == "4x-Faces"
+    assert find_card(CARDS, "4X-photo").id == "4x-Photo" and find_card(CARDS, "faces").id == "4x-Faces"
     with pytest.raises(BadInput, match=r"no model 'Phot'. Perhaps: 4x-Photo, 4x-PhotoVideo, 4x-RePhoto"):
-        named(CARDS, "Phot")
+        find_card(CARDS, "Phot")
     with pytest.raises(BadInput, match="Perhaps: 2x-Anime"):
-        named(CARDS, "2x-Annime")
+        find_card(CARDS, "2x-Annime")
 
 
 def test_of_real_cards_those_that_can_run_here_are_found(shared_data: Path) -> None:

@@ -80,7 +80,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
             shipped_int8.place(form, [EMBEDDED / file.name for file in job.checkpoint.files], folder, lambda: None)
         if precision == "int8" and not (folder / int8.MODEL).exists():
             model = folder / openvino_backend.MODEL
-            boldest = quantization.ways(quantization.operations(model))[0]
+            boldest = quantization.exclusion_sets(quantization.operations(model))[0]
             quantization.quantize(model, folder / int8.MODEL, boldest, quantization.calibration(4))
 
         def load(request: Request) -> ConvertedNetwork:

@@ -177,7 +177,7 @@ def test_progress_never_decreases_and_reaches_one(runner: Runner, job: Job) -> N
 
 
 @dataclass
-class Counted:
+class CallCounter:
     """An upscaler that counts its calls."""
 
     inner: Upscaler
@@ -202,10 +202,10 @@ class Counted:
 
 @each_job
 def test_stop_takes_effect_within_a_tile(job: Job) -> None:
-    counted: list[Counted] = []
+    counted: list[CallCounter] = []
 
     def load(request: Request) -> Upscaler:
-        counted.append(Counted(job.approach.load(request)))
+        counted.append(CallCounter(job.approach.load(request)))
         return counted[0]
 
     small = with_small_tiles(job, 16)

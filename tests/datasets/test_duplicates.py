@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from sr_demo.datasets.duplicates import cut_outs, duplicates, features, groups, leaks
+from sr_demo.datasets.duplicates import duplicates, features, find_crops, groups, leaks
 from sr_demo.datasets.inspection import thumbnail
 from sr_demo.image import quantize, readonly
 from sr_demo.imaging.resize import resize
@@ -73,7 +73,7 @@ def test_leaks_are_found_mirrored_or_compressed(photos):
 def test_cut_outs_are_found_only_in_their_own_image(photos):
     astronaut, coffee = photos[2], photos[1]
     part = resize(readonly(np.ascontiguousarray(astronaut[40:220, 60:260])), (234, 260))
-    found = cut_outs([features(p) for p in (part, coffee, photos[0])], [features(p) for p in (photos[5], astronaut)])
+    found = find_crops([features(p) for p in (part, coffee, photos[0])], [features(p) for p in (photos[5], astronaut)])
     assert [(c.first, c.second) for c in found] == [(0, 1)]
     assert found[0].how == "part of it"
-    assert cut_outs([features(readonly(np.zeros((50, 50, 3), np.float32)))], [features(coffee)]) == []
+    assert find_crops([features(readonly(np.zeros((50, 50, 3), np.float32)))], [features(coffee)]) == []

@@ -17,7 +17,7 @@ from sr_demo.datasets.findings import findings
 from sr_demo.datasets.html_report import data_body, data_html
 from sr_demo.datasets.inspection import crops, luma_of, measure, radial_spectrum
 from sr_demo.datasets.plots import histogram
-from sr_demo.datasets.report import Against, examine, facts
+from sr_demo.datasets.report import HeldOutSet, examine, facts
 from sr_demo.errors import BadInput, Cancelled
 from sr_demo.image import Limits, quantize, readonly
 from sr_demo.imaging.resize import downscale, resize
@@ -99,7 +99,7 @@ def test_a_folder_with_a_copy_a_bad_file_and_a_leak(folder, tmp_path, photo):
     Pillow.fromarray(quantize(photo)[:, ::-1]).save(test / "leaked.png")
     Pillow.fromarray(quantize(noise(80, 80, seed=9))).save(test / "clean.png")
     what, found = entries(folder)
-    report = examine("photos", what, found, Against("test", entries(test)[1]))
+    report = examine("photos", what, found, HeldOutSet("test", entries(test)[1]))
     data = facts(report)
     assert what == "a folder of 5 pictures"
     assert data["measured"] == 4 and data["pictures"] == 5 and "broken.png" in data["skipped"][0]
@@ -159,7 +159,7 @@ def test_stop_during_the_comparison_keeps_what_was_measured(folder, at):
             stop.set()
 
     _, found = entries(folder)
-    report = examine("photos", "", found, Against("tests", found), Progress(report_progress, stop))
+    report = examine("photos", "", found, HeldOutSet("tests", found), Progress(report_progress, stop))
     assert report.stopped and len(report.images) == 4
     body, unsearched = data_body(report), "Stopped before copies of tests were searched for."
     assert (unsearched in body) is (at == "tests: ") and facts(report)["measured"] == 4
@@ -174,7 +174,7 @@ def test_after_stop_no_test_image_is_read(folder):
         stop.set()
 
     tests = [Entry(entry.name, lambda: read.append(1)) for entry in found]  # type: ignore[arg-type,return-value]
-    report = examine("photos", "", found, Against("tests", tests), Progress(report_progress, stop))
+    report = examine("photos", "", found, HeldOutSet("tests", tests), Progress(report_progress, stop))
     assert report.stopped and len(report.images) == 1 and not read
     assert "Stopped before copies of tests were searched for." in data_body(report)
 
@@ -260,5 +260,5 @@ def test_a_folder_is_named_however_its_path_is_written(folder, tmp_path, monkeyp
     assert found["against"]["name"] == found["name"] == "/".join(folder.parts[-2:])
     assert len(found["against"]["leaks"]) >= 4
     assert f"also in {found['name']}: take them out" in capsys.readouterr().out
-    nameless = examine("", "", entries(folder)[1], Against("", entries(folder)[1]))
+    nameless = examine("", "", entries(folder)[1], HeldOutSet("", entries(folder)[1]))
     assert facts(nameless)["against"]["leaks"] and any("also in" in sentence for sentence in findings(nameless))

@@ -22,10 +22,10 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import EMBEDDED, Checkpoint
 from sr_demo.cli.main import main
 from sr_demo.deploy import report as deploy_report
-from sr_demo.deploy.cross_check import Check, line, resident, side_of
+from sr_demo.deploy.cross_check import Check, figures_of, line, resident
 from sr_demo.deploy.csv_report import deploy_csv
 from sr_demo.deploy.html_report import deploy_html
-from sr_demo.deploy.measurement import Plan, another, measure, measure_apart
+from sr_demo.deploy.measurement import Plan, measure, measure_in_subprocess, needs_another_run
 from sr_demo.deploy.plots import latency_plot, memory_plot
 from sr_demo.deploy.quality import false_detail, precisions, quality
 from sr_demo.deploy.report import SCHEMA, budget_from, deploy, describe, embedded_jobs, judged, sizes
@@ -235,13 +235,13 @@ def test_memory_and_time_are_those_of_the_method(report: dict[str, Any]) -> None
     ],
 )
 def test_slow_methods_are_timed_less_often(seconds: list[float], left: float, more: bool) -> None:
-    assert another(seconds, Plan(), left) is more
+    assert needs_another_run(seconds, Plan(), left) is more
 
 
 @pytest.mark.slow
 def test_results_of_earlier_runs_are_not_counted_as_memory() -> None:
     large = replace(QUICK, sizes=(Size(256, 256),), seconds=60.0, most=12)
-    facts = measure_apart(_job(BICUBIC), large)
+    facts = measure_in_subprocess(_job(BICUBIC), large)
     # A result takes 12.6 MB; upscaling and scoring it needs a few times as much.
     assert facts["latency"][0]["runs"] == 12 and facts["peak_over_idle_mb"] < 60
 
@@ -251,7 +251,7 @@ def test_stop_ends_the_measuring_process() -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        measure_apart(_job(BICUBIC), QUICK, Progress(stop))
+        measure_in_subprocess(_job(BICUBIC), QUICK, Progress(stop))
 
 
 def test_counted_operations_of_a_network_are_those_of_its_weights() -> None:
@@ -430,9 +430,9 @@ def test_without_names_everything_that_needs_no_download_is_measured() -> None:
     [(0.2, 500.0, True), (0.229, 549.0, True), (0.231, 500.0, False), (0.169, 500.0, False), (0.2, 551.0, False)],
 )  # fmt: skip
 def test_the_cross_check_applies_its_bounds(seconds: float, peak: float, holds: bool) -> None:
-    ours = side_of([[seconds, 9.0], [seconds]], [peak], 80.0)
+    ours = figures_of([[seconds, 9.0], [seconds]], [peak], 80.0)
     assert (ours.seconds, ours.over_idle_mb, ours.runs) == (seconds, peak - 80, 3)
-    found = Check("x", ours, side_of([[0.2]], [500.0], 80.0))
+    found = Check("x", ours, figures_of([[0.2]], [500.0], 80.0))
     assert found.holds is holds and ("OUT OF BOUNDS" in line(found)) is not holds
 
 

@@ -12,11 +12,11 @@ from sr_demo.digits import data
 from sr_demo.errors import BadInput
 from sr_demo.image import quantize, readonly
 from sr_demo.imaging.resize import resize
-from tests.digit_images import written
+from tests.digit_images import written_digits
 
 
 def test_downscaling_many_digits_equals_resizing_one_by_one() -> None:
-    images, _ = written(8)
+    images, _ = written_digits(8)
     lr = data.downscale(images)
     assert lr.shape == (8, 26, 26) and lr.dtype == np.uint8
     for image, got in zip(images, lr, strict=True):
@@ -33,7 +33,7 @@ def test_downscaling_is_antialiased() -> None:
 
 
 def test_mnist_is_read_from_npz_and_from_its_own_files(tmp_path: Path) -> None:
-    images, labels = written(6)
+    images, labels = written_digits(6)
     np.savez(tmp_path / "mnist.npz", x_train=images[:4], y_train=labels[:4], x_test=images[4:], y_test=labels[4:])
     raw = tmp_path / "raw"
     raw.mkdir()

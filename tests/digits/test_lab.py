@@ -12,67 +12,69 @@ import pytest
 from PIL import Image as Pillow
 
 from sr_demo import checkpoint as weights
-from sr_demo.digits import data, lab, latent_walk, siren
+from sr_demo.digits import data, inference, latent_walk, siren
 from sr_demo.digits.cppn_art import paint
 from sr_demo.digits.evaluation import METHODS, evaluate
-from sr_demo.digits.options import NETWORKS, Art, Fit, System
+from sr_demo.digits.options import NETWORKS, Art, DigitModel, Fit
 from sr_demo.errors import BadInput, Cancelled
 from sr_demo.progress import Progress
 from tests.conftest import noise
-from tests.digit_images import written
+from tests.digit_images import written_digits
 
 
 @pytest.fixture(scope="module")
-def seven() -> lab.Gray:
-    return lab.typical(7, "cppn-gan")
+def seven() -> inference.Gray:
+    return inference.typical(7, "cppn-gan")
 
 
-@pytest.mark.parametrize("system", get_args(System))
-def test_a_typical_digit_is_read_as_what_it_is(system: System) -> None:
+@pytest.mark.parametrize("system", get_args(DigitModel))
+def test_a_typical_digit_is_read_as_what_it_is(system: DigitModel) -> None:
     """Encoder, decoder and reader belong together: ten digits, ten labels."""
     if system == "vaegan":
-        drawn = [lab.decode(lab.typical(digit, system)) for digit in range(10)]
+        drawn = [inference.decode(inference.typical(digit, system)) for digit in range(10)]
     else:
-        drawn = [lab.draw(lab.typical(digit, system), 28, system) for digit in range(10)]
-    assert lab.read_digits(np.stack([latent_walk.to_bytes(image) for image in drawn])).tolist() == list(range(10))
+        drawn = [inference.draw(inference.typical(digit, system), 28, system) for digit in range(10)]
+    assert inference.classify_digits(np.stack([latent_walk.to_bytes(image) for image in drawn])).tolist() == list(
+        range(10)
+    )
 
 
 def test_the_fast_evaluation_equals_that_of_the_network() -> None:
     """Drawing folds the latent into the weights and splits x from y; redrawing many digits at once does neither."""
-    lr = data.downscale(written(4)[0])
-    together = lab.redraw(lr, "cppn-gan")
+    lr = data.downscale(written_digits(4)[0])
+    together = inference.reconstruct(lr, "cppn-gan")
     for one, expected in zip(lr, together, strict=True):
-        np.testing.assert_allclose(lab.draw(lab.encode(one, "cppn-gan"), 28), expected, atol=2e-5)
+        np.testing.assert_allclose(inference.draw(inference.encode(one, "cppn-gan"), 28), expected, atol=2e-5)
 
 
-def test_zooming_in_evaluates_the_same_function(seven: lab.Gray) -> None:
-    large = lab.draw(seven, 400)
-    near = lab.draw(seven, 200, window=lab.Window(2.0, 0.5, -0.5))
+def test_zooming_in_evaluates_the_same_function(seven: inference.Gray) -> None:
+    large = inference.draw(seven, 400)
+    near = inference.draw(seven, 200, window=inference.Window(2.0, 0.5, -0.5))
     np.testing.assert_allclose(near, large[:200, 200:], atol=2e-5)
-    crisp = lab.draw(seven, 200, window=lab.Window(2.0, 0.0, 0.0))
-    upscaled = cv2.resize(lab.draw(seven, 200)[50:150, 50:150], (200, 200), interpolation=cv2.INTER_CUBIC)
+    crisp = inference.draw(seven, 200, window=inference.Window(2.0, 0.0, 0.0))
+    upscaled = cv2.resize(inference.draw(seven, 200)[50:150, 50:150], (200, 200), interpolation=cv2.INTER_CUBIC)
     assert np.abs(np.diff(crisp, axis=1)).max() > 0 and crisp.shape == upscaled.shape
 
 
 def test_zooming_stays_within_the_digit_and_has_a_limit() -> None:
-    part = lab.WHOLE
+    part = inference.WHOLE
     for _ in range(9):
         part = part.nearer(0.99, 0.01, 2.0)
-    assert part.zoom == lab.CLOSEST
+    assert part.zoom == inference.CLOSEST
     assert part.x + 1 / part.zoom <= 1 and part.y - 1 / part.zoom >= -1
 
 
 @pytest.mark.parametrize("size", [0, 1801])
-def test_sizes_have_limits(seven: lab.Gray, size: int) -> None:
+def test_sizes_have_limits(seven: inference.Gray, size: int) -> None:
     with pytest.raises(BadInput, match="1 to 1800"):
-        lab.draw(seven, size)
+        inference.draw(seven, size)
 
 
-def test_drawing_obeys_stop(seven: lab.Gray) -> None:
+def test_drawing_obeys_stop(seven: inference.Gray) -> None:
     stop = Event()
     stop.set()
     with pytest.raises(Cancelled):
-        lab.draw(seven, 600, progress=Progress(stop=stop))
+        inference.draw(seven, 600, progress=Progress(stop=stop))
 
 
 @pytest.mark.parametrize("stem", NETWORKS)
@@ -83,11 +85,11 @@ def test_cards_are_complete_and_files_small(stem: str) -> None:
     assert len(written_down["curves"]["iteration"]) == len(written_down["curves"]["loss"]) >= 15
 
 
-def test_a_walk_begins_and_ends_at_its_digits(seven: lab.Gray, tmp_path: Path) -> None:
-    three = lab.typical(3, "cppn-gan")
-    frames = latent_walk.between(three, seven, 32, "cppn-gan")
-    np.testing.assert_array_equal(frames[0], latent_walk.to_bytes(lab.draw(three, 32)))
-    np.testing.assert_array_equal(frames[-1], latent_walk.to_bytes(lab.draw(seven, 32)))
+def test_a_walk_begins_and_ends_at_its_digits(seven: inference.Gray, tmp_path: Path) -> None:
+    three = inference.typical(3, "cppn-gan")
+    frames = latent_walk.interpolate_latents(three, seven, 32, "cppn-gan")
+    np.testing.assert_array_equal(frames[0], latent_walk.to_bytes(inference.draw(three, 32)))
+    np.testing.assert_array_equal(frames[-1], latent_walk.to_bytes(inference.draw(seven, 32)))
     (tmp_path / "walk.gif").write_bytes(latent_walk.gif(frames))
     with Pillow.open(tmp_path / "walk.gif") as animation:
         assert getattr(animation, "n_frames", 0) == 2 * latent_walk.FRAMES - 2 and animation.info["loop"] == 0
@@ -98,12 +100,12 @@ def test_a_walk_begins_and_ends_at_its_digits(seven: lab.Gray, tmp_path: Path) -
     assert shown.shape == (32, 32, 3) and np.abs(shown[..., 0] - frames[0]).mean() < 12
 
 
-def test_one_latent_number_changes_and_the_others_stay(seven: lab.Gray) -> None:
-    strip = latent_walk.along(seven, 2, 5, 28, "cppn-gan")
+def test_one_latent_number_changes_and_the_others_stay(seven: inference.Gray) -> None:
+    strip = latent_walk.vary_latent(seven, 2, 5, 28, "cppn-gan")
     assert strip.shape == (28, 5 * 28)
     alone = np.array(seven)
     alone[2] = 0.0
-    np.testing.assert_array_equal(strip[:, 2 * 28 : 3 * 28], latent_walk.to_bytes(lab.draw(alone, 28)))
+    np.testing.assert_array_equal(strip[:, 2 * 28 : 3 * 28], latent_walk.to_bytes(inference.draw(alone, 28)))
 
 
 @pytest.mark.parametrize("activation", ["tanh", "sine", "bell"])
@@ -148,7 +150,7 @@ def test_large_photos_are_downscaled_before_the_fit() -> None:
 
 
 def test_evaluation_has_a_row_for_each_method() -> None:
-    images, labels = written(12)
+    images, labels = written_digits(12)
     rows = list(evaluate(data.Digits(images, labels)))
     assert tuple(row["method"] for row in rows) == METHODS == ("bicubic", "vaegan", "cppn-gan", "cppn-l2")
     for row in rows:

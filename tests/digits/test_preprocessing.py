@@ -7,7 +7,7 @@ import pytest
 
 from sr_demo.digits.preprocessing import prepare
 from sr_demo.errors import BadInput
-from tests.digit_images import five, written
+from tests.digit_images import five, written_digits
 
 BLACK, WHITE, GREEN, RED = (0.05, 0.05, 0.05), (1.0, 1.0, 1.0), (0.45, 0.62, 0.3), (0.9, 0.35, 0.3)
 
@@ -87,7 +87,7 @@ def test_a_speck_of_dust_does_not_move_the_digit(plain: np.ndarray) -> None:
 
 
 def test_28_by_28_white_on_black_is_taken_as_it_is() -> None:
-    image = written(4)[0][3]
+    image = written_digits(4)[0][3]
     gray = np.repeat((image / np.float32(255))[..., None], 3, axis=2).astype(np.float32)
     taken = prepare(gray)
     assert overlap(taken.reference, image) > 0.9 and taken.lr.shape == (26, 26)

@@ -20,7 +20,7 @@ from sr_demo.progress import SILENT
 from sr_demo.ui.data import handlers as handlers_module
 from sr_demo.ui.data.handlers import DataHandlers
 from sr_demo.ui.data.layout import data_tab
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.page import _STYLE
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -34,7 +34,7 @@ PATIENCE = 30_000
 @pytest.fixture(scope="module")
 def url(serve: Serve) -> str:
     store = Store()
-    context = Context((), Runner(), store, Stops(), Limits())
+    context = PageContext((), Runner(), store, Stops(), Limits())
     with gr.Blocks(analytics_enabled=False) as blocks:
         data_tab(context)
     return serve(blocks, allowed_paths=[str(store.folder)], css=_STYLE.read_text(encoding="utf-8"))
@@ -89,7 +89,7 @@ def test_dropped_photos_are_measured_and_the_report_is_downloaded(
 def test_a_test_image_that_cannot_be_read_is_named_and_is_none_of_the_set(
     gradio_loops: None, photos: list[Path], examples: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handlers = DataHandlers(Context((), Runner(), Store(), Stops(), Limits()), None)  # type: ignore[arg-type]
+    handlers = DataHandlers(PageContext((), Runner(), Store(), Stops(), Limits()), None)  # type: ignore[arg-type]
     made: list[DataReport] = []
     monkeypatch.setattr(handlers, "_run", lambda request, work: made.append(work(SILENT)) or iter(()))
     monkeypatch.setattr(handlers_module, "SAMPLES", SAMPLES[:1])
@@ -138,7 +138,7 @@ def test_stop_keeps_what_was_measured(
     monkeypatch.setattr(DataHandlers, "stop", stop)
     store = Store()
     with gr.Blocks(analytics_enabled=False) as blocks:
-        data_tab(Context((), Runner(), store, Stops(), Limits()))
+        data_tab(PageContext((), Runner(), store, Stops(), Limits()))
     page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
     drop(page, "data-files", photos[:1])
     expect(page.locator("#data-stop")).to_be_disabled()

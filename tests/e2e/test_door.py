@@ -18,7 +18,7 @@ import gradio as gr
 import pytest
 from gradio.utils import get_upload_folder
 
-from sr_demo.ui.door import NOT_UPLOADED
+from sr_demo.ui.request_validation import NOT_UPLOADED
 from tests.e2e.launched import META, PHOTO, Server, called
 
 pytestmark = pytest.mark.timeout(300)

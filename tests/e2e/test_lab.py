@@ -14,8 +14,8 @@ from sr_demo.approaches.baselines import BICUBIC, LANCZOS
 from sr_demo.deploy.measurement import Plan
 from sr_demo.image import Limits, Size
 from sr_demo.inference.runner import Runner
-from sr_demo.ui.lab.layout import lab_tab
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.deploy.layout import deploy_tab
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests.e2e.conftest import OpenPage, Serve
@@ -28,9 +28,9 @@ def test_methods_are_judged_by_the_budget_and_the_report_is_downloaded(
     serve: Serve, open_page: OpenPage, tmp_path: Path
 ) -> None:
     store = Store()
-    context = Context((BICUBIC, LANCZOS), Runner(), store, Stops(), Limits())
+    context = PageContext((BICUBIC, LANCZOS), Runner(), store, Stops(), Limits())
     with gr.Blocks(analytics_enabled=False) as blocks:
-        lab_tab(context, Plan(sizes=(Size(32, 32),), seconds=0, quality=False))
+        deploy_tab(context, Plan(sizes=(Size(32, 32),), seconds=0, quality=False))
     page = open_page(serve(blocks, allowed_paths=[str(store.folder)]))
     report = page.locator("#lab-report")
     page.get_by_label("Lanczos").check()

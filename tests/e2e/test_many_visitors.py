@@ -29,7 +29,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.progress import Progress
 from sr_demo.settings import Settings
 from sr_demo.spec import Approach
-from sr_demo.ui import callers, door, fetching, mcp
+from sr_demo.ui import callers, fetching, mcp, request_validation
 from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests import fakes
@@ -187,7 +187,7 @@ def test_slow_addresses_of_one_caller_hold_up_no_other(
             await asyncio.sleep(0.02)
         return [BadInput("too slow") for _ in addresses]
 
-    monkeypatch.setattr(door, "fetch_all", slow)
+    monkeypatch.setattr(request_validation, "fetch_all", slow)
     assert pages._LIGHT_THREADS > fetching.MOST_CALLS
     monkeypatch.setattr(pages, "_LIGHT_THREADS", 10)  # and so 12 jobs of Gradio's queue
     server = started(serve, settings=Settings(queue_length=2, proxied=True))

@@ -70,10 +70,10 @@ def ask(address: str, conversation: Ask) -> Any:
             await session.initialize()
             return await conversation(session)
 
-    return beside(lambda: asyncio.run(talk()))
+    return run_in_thread(lambda: asyncio.run(talk()))
 
 
-def beside(work: Callable[[], Any]) -> Any:
+def run_in_thread(work: Callable[[], Any]) -> Any:
     """`work` in a thread of its own: where browser tests ran before in this process, this one has an event loop already."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(work).result()
@@ -254,7 +254,7 @@ def test_large_images_are_named_by_their_address_alone(address: str, monkeypatch
 
 @with_package
 def test_the_example_in_the_documentation(address: str, folder: Path) -> None:  # noqa: F811
-    said = beside(lambda: run(example("python", "ClientSession", address)))
+    said = run_in_thread(lambda: run(example("python", "ClientSession", address)))
     assert said.startswith("['upscale', 'compare', 'several', 'deploy']") and '"width": 128' in said
     with Image.open(folder / "large.png") as image:
         assert image.size == (128, 96)

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from sr_demo.image import Limits, write_png
 from sr_demo.progress import SILENT
-from sr_demo.ui.photo_upload import take_in
+from sr_demo.ui.photo_upload import read_photos
 from tests.conftest import image_of, noise
 from tests.e2e.conftest import OpenPage, click_into
 from tests.e2e.test_page import PATIENCE
@@ -92,7 +92,7 @@ def test_a_zip_is_opened_and_what_is_no_image_is_named(tmp_path: Path) -> None:
         made.writestr("broken.png", "no picture either")
     folder = tmp_path / "taken"
     folder.mkdir()
-    taken = take_in([archive], folder, Limits(), SILENT)
+    taken = read_photos([archive], folder, Limits(), SILENT)
     assert [path.name for path in taken.written] == ["000_outside.png", "001_inside.png"]
     assert all(path.parent == folder for path in taken.written)
     assert [sentence.split()[0] for sentence in taken.sentences] == ["notes.txt", "broken.png"]
@@ -107,7 +107,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     write_png(image_of(noise(64, 64)), good)
     folder = tmp_path / "taken"
     folder.mkdir()
-    taken = take_in([archive, good], folder, Limits(max_bytes=2**20), SILENT)
+    taken = read_photos([archive, good], folder, Limits(max_bytes=2**20), SILENT)
     assert len(taken.written) == taken.left_out == 1
     assert taken.sentences == ["huge.png unpacks to more than the limit of 1 MB."]
 

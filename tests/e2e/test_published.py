@@ -118,7 +118,7 @@ def approaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tupl
         )  # fmt: skip
         monkeypatch.setattr(catalogue, "APPROACHES", found)
         faces = pinned(YUNET.files[0], repository["faces.onnx"], f"{_HUB}:faces.onnx")
-        monkeypatch.setattr(fetching, "_FACES", fetching.Wanted("faces", replace(YUNET, files=(faces,))))
+        monkeypatch.setattr(fetching, "_FACES", fetching.FetchTarget("faces", replace(YUNET, files=(faces,))))
         yield found, hub, registry
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sr_demo.faces.alignment import SIDE, aligned, paste, transform_of
+from sr_demo.faces.alignment import SIDE, align_face, paste, transform_of
 from sr_demo.faces.detection import Face, Point
 from sr_demo.image import Image, readonly
 from sr_demo.imaging.resize import resize
@@ -54,11 +54,11 @@ def test_a_face_is_pasted_back_where_it_was(face: Face) -> None:
     assert inside.sum() > 60
 
     unrestored = photo.copy()
-    paste(unrestored, transform, aligned(photo, transform))
+    paste(unrestored, transform, align_face(photo, transform))
     np.testing.assert_array_equal(unrestored, photo)
 
     replaced = photo.copy()
-    paste(replaced, transform, aligned(other, transform))
+    paste(replaced, transform, align_face(other, transform))
     assert np.abs(replaced - other)[inside].max() < LEVEL
     np.testing.assert_array_equal(replaced[outside], photo[outside])
 
@@ -81,7 +81,7 @@ def test_landmarks_come_to_lie_on_the_template_at_any_scale() -> None:
     assert one is not None and four is not None
     np.testing.assert_allclose(four[:, :2] * 4, one[:, :2], atol=1e-6)
     np.testing.assert_allclose(four[:, 2], one[:, 2], atol=1e-4)
-    np.testing.assert_allclose(aligned(resize(photo, (800, 800)), four), aligned(photo, one), atol=4 * LEVEL)
+    np.testing.assert_allclose(align_face(resize(photo, (800, 800)), four), align_face(photo, one), atol=4 * LEVEL)
 
 
 def test_without_landmarks_or_with_all_in_one_place_there_is_no_transform() -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from sr_demo.codecs.libraries import opencv
 from sr_demo.faces import detection
-from sr_demo.faces.alignment import refined, transform_of
+from sr_demo.faces.alignment import refine_landmarks, transform_of
+from sr_demo.faces.detail_limit import face_detail_limit
 from sr_demo.faces.detection import YUNET, Face, Point, detect
-from sr_demo.faces.keep import keep_faces
 from sr_demo.faces.mask import face_mask
 from sr_demo.image import Image, Size, readonly
 from sr_demo.imaging.resize import resize
@@ -68,7 +68,7 @@ def test_landmarks_follow_a_tilted_face_once_it_is_seen_large_and_upright(yunet:
         turned = cv2.warpAffine(portrait(), turn, (512, 512), borderMode=cv2.BORDER_REFLECT)[:256, 60:380]
         photo = resize(readonly(np.ascontiguousarray(turned, np.float32)), (size, size * 5 // 4))
         (face, *_) = detect(photo)
-        transform = transform_of(refined(photo, face))
+        transform = transform_of(refine_landmarks(photo, face))
         assert transform is not None
         return float(np.degrees(np.arctan2(transform[1, 0], transform[0, 0])))
 
@@ -80,7 +80,7 @@ def test_landmarks_follow_a_tilted_face_once_it_is_seen_large_and_upright(yunet:
 
 def test_a_face_that_is_not_found_again_stays_as_it_was_found(yunet: None) -> None:
     found = Face(10, 10, 20, 20, 1.0, tuple(Point(x, y) for x, y in ((12, 14), (20, 14), (16, 19), (13, 23), (19, 23))))
-    assert refined(bundled("coffee.png"), found) == found
+    assert refine_landmarks(bundled("coffee.png"), found) == found
 
 
 def test_forty_faces_are_found(yunet: None) -> None:
@@ -125,7 +125,7 @@ def test_the_mask_follows_the_scale_and_reaches_over_the_border() -> None:
 
 
 def test_invented_detail_is_limited_inside_faces_only(yunet: None) -> None:
-    kept = keep_faces(detect(portrait()), Size(512, 512), 0.25)
+    kept = face_detail_limit(detect(portrait()), Size(512, 512), 0.25)
     assert kept.faces == 1
     assert kept.allowed.shape == (512, 512) and kept.allowed.dtype == np.float32
     assert kept.allowed[119, 223] == pytest.approx(0.25) and kept.allowed[400, 60] == 1

@@ -18,7 +18,7 @@ from sr_demo.hub import checkpoints, download, wheels
 from sr_demo.hub.reasons import REASONS
 from sr_demo.inference.jobs import job_for
 from sr_demo.progress import Progress
-from sr_demo.system import seals, storage
+from sr_demo.system import integrity, storage
 from tests import fakes
 
 CONTENT = b"trained for a long time"
@@ -96,7 +96,7 @@ def test_available_means_all_files_are_stored(folders):
 def test_embedded_files_are_returned_in_order_and_hashed_once(folders, monkeypatch, no_network):
     path = _put(folders / "weights" / "own.safetensors", CONTENT)
     read: list[Path] = []
-    monkeypatch.setattr(seals, "sha256_of", lambda path: read.append(path) or SHA)
+    monkeypatch.setattr(integrity, "sha256_of", lambda path: read.append(path) or SHA)
     assert checkpoints.fetch(EMBEDDED) == (path,)
     assert checkpoints.fetch(EMBEDDED) == (path,)
     assert read == [path]

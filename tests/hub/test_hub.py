@@ -22,7 +22,7 @@ from sr_demo.checkpoint import Checkpoint, Repository, WeightFile
 from sr_demo.errors import Cancelled, StorageError, WeightsUnavailable
 from sr_demo.hub import checkpoints, repositories, stored_files
 from sr_demo.progress import Progress
-from sr_demo.system import seals
+from sr_demo.system import integrity
 from tests.hub_server import Fault, HubServer
 
 pytestmark = pytest.mark.hub
@@ -367,7 +367,7 @@ def test_a_mirror_gives_a_repository_that_its_owner_removed(hub):
     files = Repository("gone/models", ("*.pth",), len(CONTENT), mirrors=("absent/models", "second/models"))
     folder = repositories.fetch(files, Progress())
     assert (folder / "net.pth").read_bytes() == CONTENT
-    assert repositories.is_here(files)
+    assert repositories.is_available(files)
 
 
 def test_a_missing_repository_is_named_with_its_mirrors(hub):
@@ -388,7 +388,7 @@ def test_a_stored_file_that_may_not_be_read_is_a_sentence(tmp_path, monkeypatch)
     stored = stored_files.forms(published)[0].path
     stored.parent.mkdir(parents=True, exist_ok=True)
     stored.write_bytes(b"12")
-    monkeypatch.setattr(seals, "digest", refuse)
+    monkeypatch.setattr(integrity, "digest", refuse)
     for file in (own, published):
         with pytest.raises(StorageError, match=r"w\.safetensors cannot be read: Permission denied"):
             checkpoints.fetch(Checkpoint("w", "W", (file,)))

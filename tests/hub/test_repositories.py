@@ -10,7 +10,7 @@ import pytest
 from sr_demo.hub import repositories
 from sr_demo.pipelines.captions import SMOLVLM
 from sr_demo.progress import SILENT
-from tests.conftest import flip
+from tests.conftest import flip_bit
 from tests.hub_server import HubServer
 
 REPOSITORY = replace(SMOLVLM.model, name="owner/net", patterns=("*.safetensors", "*.json"), bytes=1000)
@@ -23,7 +23,7 @@ def test_a_damaged_file_is_downloaded_again(monkeypatch: pytest.MonkeyPatch, tmp
         place = repositories.fetch(REPOSITORY, SILENT)
         asked = len(hub.requests)
         assert repositories.fetch(REPOSITORY, SILENT) == place and len(hub.requests) == asked
-        flip(place / "model.safetensors")
+        flip_bit(place / "model.safetensors")
         repositories.fetch(REPOSITORY, SILENT)
         assert (place / "model.safetensors").read_bytes() == b"weights"
         assert len([line for line in hub.requests[asked:] if "config.json" in line]) == 0, "only that one"

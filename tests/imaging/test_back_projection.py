@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sr_demo.image import Image, readonly
 from sr_demo.imaging import resize as resizing
-from sr_demo.imaging.back_projection import add_upscaled, difference, distance, make_agree
+from sr_demo.imaging.back_projection import add_upscaled, difference, distance, enforce_lr_consistency
 from sr_demo.imaging.resize import resize
 from sr_demo.system import large_array
 from tests.conftest import noise
@@ -30,7 +30,7 @@ def far(result: Image) -> float:
 def test_after_two_steps_a_result_made_small_again_is_its_input(size: tuple[int, int]) -> None:
     result = rough(*size)
     assert far(result) > 3 / 255
-    make_agree(result, IMAGE, 0.01 / 255)
+    enforce_lr_consistency(result, IMAGE, 0.01 / 255)
     assert far(result) < 0.02 / 255 and result.min() >= 0 and result.max() <= 1
 
 
@@ -38,7 +38,7 @@ def test_steps_that_sharpen_what_they_add_replace_many_that_do_not() -> None:
     plain, sharp = rough(96, 120), rough(96, 120)
     for _ in range(4):
         add_upscaled(plain, difference(IMAGE, plain))
-    make_agree(sharp, IMAGE, 0)
+    enforce_lr_consistency(sharp, IMAGE, 0)
     assert far(sharp) < far(plain) / 4
 
 
@@ -46,25 +46,25 @@ def test_steps_that_sharpen_what_they_add_replace_many_that_do_not() -> None:
 def test_results_hardly_larger_than_their_input_only_get_nearer_to_it(size: tuple[int, int]) -> None:
     result = rough(*size)
     before = result.copy()
-    make_agree(result, IMAGE, 0)
+    enforce_lr_consistency(result, IMAGE, 0)
     assert far(result) < far(before) / 2 and np.abs(result - before).max() < 0.5
 
 
 def test_what_is_near_enough_stays_and_anything_else_comes_as_near_as_is_aimed_at() -> None:
     result = rough(96, 120)
     before = result.copy()
-    make_agree(result, IMAGE, far(result))
+    enforce_lr_consistency(result, IMAGE, far(result))
     np.testing.assert_array_equal(result, before)
     wanted = far(result) / 2
-    make_agree(result, IMAGE, wanted, 0.9 * wanted)
+    enforce_lr_consistency(result, IMAGE, wanted, 0.9 * wanted)
     assert 0.8 * wanted < far(result) <= wanted
 
 
 def test_bands_of_rows_of_arrays_in_files_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, banded = rough(96, 120), rough(96, 120)
-    make_agree(whole, IMAGE, 1e-5)
+    enforce_lr_consistency(whole, IMAGE, 1e-5)
     monkeypatch.setattr(large_array, "IN_MEMORY", 1000)
     monkeypatch.setattr(large_array, "BAND", 6000)
     monkeypatch.setattr(resizing, "_BAND", 6000)
-    make_agree(banded, IMAGE, 1e-5)
+    enforce_lr_consistency(banded, IMAGE, 1e-5)
     np.testing.assert_allclose(banded, whole, atol=2e-6)

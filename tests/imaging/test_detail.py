@@ -8,8 +8,8 @@ import pytest
 from sr_demo.errors import BadInput
 from sr_demo.image import Size, readonly
 from sr_demo.imaging import detail as module
-from sr_demo.imaging.back_projection import difference, distance, make_agree
-from sr_demo.imaging.detail import blend_detail, mixed, unmixed
+from sr_demo.imaging.back_projection import difference, distance, enforce_lr_consistency
+from sr_demo.imaging.detail import blend_detail, mix_detail, unmix_detail
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import lr_consistency
 from tests.conftest import noise
@@ -49,8 +49,8 @@ def test_of_a_result_that_agrees_almost_perfectly_agreement_rises_all_the_same()
         resize(soft, Size.of(HR)).copy(),
         np.clip(resize(soft, Size.of(HR)) + np.float32(0.5) * GRAIN, 0, 1),
     )
-    make_agree(faithful, soft, 1e-6)
-    make_agree(drawn, soft, 4e-4, 4e-4)
+    enforce_lr_consistency(faithful, soft, 1e-6)
+    enforce_lr_consistency(drawn, soft, 4e-4, 4e-4)
     blends = [blend_detail(readonly(drawn), readonly(faithful), detail, soft) for detail in (1.0, 0.99, 0.5, 0.25, 0.0)]
     far = [distance(difference(soft, made)) for made in blends]
     assert far == sorted(far, reverse=True)
@@ -67,9 +67,11 @@ def test_bands_of_rows_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch
 
 def test_what_was_mixed_can_be_unmixed_where_it_shows() -> None:
     detailed = blend_detail(GENERATIVE, FAITHFUL, module.ALMOST_ALL, LR)
-    np.testing.assert_allclose(mixed(detailed, FAITHFUL, 0.5), blend_detail(GENERATIVE, FAITHFUL, 0.5, LR), atol=1e-5)
+    np.testing.assert_allclose(
+        mix_detail(detailed, FAITHFUL, 0.5), blend_detail(GENERATIVE, FAITHFUL, 0.5, LR), atol=1e-5
+    )
     share = np.linspace(0, 1, 80, dtype=np.float32)[None].repeat(64, axis=0)
-    again = unmixed(mixed(detailed, FAITHFUL, share), FAITHFUL, share)
+    again = unmix_detail(mix_detail(detailed, FAITHFUL, share), FAITHFUL, share)
     np.testing.assert_array_equal(again[:, 0], FAITHFUL[:, 0])
     np.testing.assert_allclose(again[:, 1:], detailed[:, 1:], atol=1e-5)
 

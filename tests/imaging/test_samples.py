@@ -13,7 +13,7 @@ from sr_demo.errors import MissingDependency, StorageError
 from sr_demo.image import read
 from sr_demo.imaging import samples
 from sr_demo.imaging.samples import EXAMPLES, SAMPLES, write_sample
-from tests.conftest import flip
+from tests.conftest import flip_bit
 
 IDS = [sample.id for sample in SAMPLES]
 
@@ -63,7 +63,7 @@ def test_the_file_is_exact_and_written_once(tmp_path, sample):
 def test_a_damaged_file_is_written_again(tmp_path, defect):
     path = write_sample(SAMPLES[0], tmp_path)
     if defect == "flipped":
-        flip(path)
+        flip_bit(path)
     elif defect == "no checksum":
         path.with_name("cat.png.sha256").unlink()
     else:

@@ -19,7 +19,7 @@ pytest.importorskip("openvino")
 
 from sr_demo.backends import openvino_backend, selection, shipped_int8
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.backends.selection import Verdict
+from sr_demo.backends.selection import BackendVerdict
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import Cancelled, TookTooLong
 from sr_demo.image import Image
@@ -55,13 +55,13 @@ def shipped(job: Job) -> shipped_int8.ShippedInt8:
 def timed(monkeypatch: pytest.MonkeyPatch, *, int8_wins: bool, calls: list[float] | None = None) -> None:
     """Replace the timing, which depends on the machine."""
 
-    def faster(first: object, candidate: object, least_agreement: float, check: object) -> Verdict:
+    def faster(first: object, candidate: object, least_agreement: float, check: object) -> BackendVerdict:
         if calls is not None:
             calls.append(least_agreement)
         precision = "int8" if int8_wins else openvino_backend.fast_precision()
-        return Verdict("OpenVINO", precision, 0.25, 0.5, 50.0)
+        return BackendVerdict("OpenVINO", precision, 0.25, 0.5, 50.0)
 
-    monkeypatch.setattr(selection, "faster", faster)
+    monkeypatch.setattr(selection, "compare_speed", faster)
 
 
 def test_without_nncf_or_torch_an_embedded_network_runs_in_int8_on_first_use(tmp_path: Path) -> None:
@@ -113,14 +113,14 @@ def test_a_timing_that_other_programs_disturbed_is_repeated_in_the_next_process(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verdicts = [
-        Verdict("OpenVINO", openvino_backend.fast_precision(), 0.25, 0.5, 50.0, settled=False),
-        Verdict("OpenVINO", "int8", 0.25, 0.5, 50.0),
+        BackendVerdict("OpenVINO", openvino_backend.fast_precision(), 0.25, 0.5, 50.0, settled=False),
+        BackendVerdict("OpenVINO", "int8", 0.25, 0.5, 50.0),
     ]
 
-    def faster(first: object, candidate: object, least_agreement: float, check: object) -> Verdict:
+    def faster(first: object, candidate: object, least_agreement: float, check: object) -> BackendVerdict:
         return verdicts.pop(0)
 
-    monkeypatch.setattr(selection, "faster", faster)
+    monkeypatch.setattr(selection, "compare_speed", faster)
     for precision in (openvino_backend.fast_precision(), "int8", "int8"):
         assert Runner().run(job, image_of(noise(9, 9))).precision == precision
     assert not verdicts
@@ -158,19 +158,19 @@ def test_stop_ends_the_timing_and_leaves_no_verdict(job: Job, monkeypatch: pytes
     with pytest.raises(Cancelled):
         Runner().run(job, image_of(noise(9, 9)), progress=Progress(stop=stop))
     which = selection.converted_files(job.identity)
-    assert len(runs) == 1 and which is not None and selection.stored(which) is None
+    assert len(runs) == 1 and which is not None and selection.stored_verdict(which) is None
 
 
 @pytest.mark.parametrize("ended_by", [Cancelled(), TookTooLong()])
 def test_a_timing_that_ended_early_decides_nothing_and_its_networks_are_used_by_the_next_request(
     job: Job, monkeypatch: pytest.MonkeyPatch, ended_by: Exception
 ) -> None:
-    def ended(*_: object) -> Verdict:
+    def ended(*_: object) -> BackendVerdict:
         raise ended_by
 
     runner, image = Runner(), image_of(noise(9, 9))
     with monkeypatch.context() as patched:
-        patched.setattr(selection, "faster", ended)
+        patched.setattr(selection, "compare_speed", ended)
         with pytest.raises(type(ended_by)):
             runner.run(job, image)
     timed(monkeypatch, int8_wins=True)
@@ -199,7 +199,7 @@ def test_a_result_that_differs_here_more_than_where_it_was_quantized_is_not_take
     def agreement(one: Image, other: Image) -> float:
         return shipped(job).agreement - 3.1
 
-    monkeypatch.setattr(selection, "agreement", agreement)
+    monkeypatch.setattr(selection, "float_psnr", agreement)
     assert Runner().run(job, image_of(noise(9, 9))).precision == openvino_backend.fast_precision()
 
 

@@ -11,18 +11,18 @@ from skimage import data
 from sr_demo.approaches import baselines
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput
+from sr_demo.faces.detail_limit import FaceDetailLimit
 from sr_demo.faces.detection import Face
-from sr_demo.faces.keep import Kept
 from sr_demo.image import Image, ImageData, Size, from_array, quantize, readonly, unit
 from sr_demo.imaging.back_projection import difference, distance
-from sr_demo.imaging.output_size import times
+from sr_demo.imaging.output_size import by_factor
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.inference import faithful, memory_need
 from sr_demo.inference import runner as runner_module
 from sr_demo.inference.jobs import Done, Job, LoadedModel, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.shared_work import SharedWork
-from sr_demo.inference.time_estimates import Estimates
+from sr_demo.inference.time_estimates import TimeEstimates
 from sr_demo.inference.upscale import Upscaled
 from sr_demo.options import GenerativeOptions, as_dict
 from sr_demo.progress import Progress
@@ -65,7 +65,7 @@ def run(approach: Approach, detail: float) -> Image:
 
 def partners_result() -> Image:
     """What the partner of `partners` contributes: bicubic, corrected for LR consistency."""
-    return faithful.agreeing(image_of(resize(SMALL.rgb, (48, 40))), SMALL).rgb
+    return faithful.with_lr_consistency(image_of(resize(SMALL.rgb, (48, 40))), SMALL).rgb
 
 
 def test_all_of_the_detail_is_the_result_itself_without_a_run_of_the_partner(partners: list[str]) -> None:
@@ -129,14 +129,14 @@ def test_where_a_generative_method_meets_fine_text_a_note_says_that_letters_may_
 def test_faces_show_less_detail_than_the_rest(partners: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     wanted: list[float] = []
 
-    def keep(faces: tuple[Face, ...], size: Size, share: float) -> Kept:
+    def keep(faces: tuple[Face, ...], size: Size, share: float) -> FaceDetailLimit:
         wanted.append(share)
         allowed = np.ones(size, np.float32)
         allowed[:, :5] = share
-        return Kept(allowed, len(faces))
+        return FaceDetailLimit(allowed, len(faces))
 
     found(monkeypatch, Face(0, 0, 5, 5, 1.0))
-    monkeypatch.setattr(faithful, "keep_faces", keep)
+    monkeypatch.setattr(faithful, "face_detail_limit", keep)
     made = Runner().run(job_for([GENERATIVE], "grainy", {"detail": 0.5, "face_detail": 0.25}), SMALL)
     half = run(GENERATIVE, 0.5)
     assert wanted == [0.25] and made.kept_faces == 1
@@ -165,7 +165,7 @@ def test_less_detail_is_nearer_to_the_partner_and_none_is_the_partner(partners: 
 
 @pytest.mark.parametrize("size", [1.5, 2, 8])
 def test_the_partner_reaches_the_size_that_is_requested(partners: list[str], size: float) -> None:
-    made = Runner().run(job_for([of_any_size()], "any", {"detail": 0.5}, size=times(size)), SMALL)
+    made = Runner().run(job_for([of_any_size()], "any", {"detail": 0.5}, size=by_factor(size)), SMALL)
     assert made.size == (12 * size, 10 * size) and partners
 
 
@@ -184,7 +184,7 @@ def test_a_result_says_its_detail_and_costs_both_runs(partners: list[str]) -> No
     whole, blended = (memory_need.traits_of(one, SMALL) for one in (replace(job, options=GenerativeOptions()), job))
     more = memory_need.need_of(blended, 12, 10).memory - memory_need.need_of(whole, 12, 10).memory
     assert more == 2 * result.rgb.nbytes
-    estimates = Estimates()
+    estimates = TimeEstimates()
     other = faithful.partner(job)
     assert other is not None
     both = estimates.seconds(replace(job, options=GenerativeOptions()), (256, 256)) + estimates.seconds(
@@ -229,7 +229,7 @@ def test_a_result_agrees_better_with_the_photo_the_less_detail_it_shows_and_has_
 @pytest.mark.parametrize("detail", [0.2, 0.6, 1.0])
 def test_the_lowest_limit_holds_at_each_place(detail: float) -> None:
     gray = np.broadcast_to(np.array([0, 0.5, 1], np.float32)[None, :, None], (3, 3, 3)).repeat(20, axis=1)
-    limits = [faithful.allowed_by(gray), np.full((6, 30), 0.7, np.float32)]
+    limits = [faithful.allowed_detail(gray), np.full((6, 30), 0.7, np.float32)]
     found = np.asarray(faithful.detail_map(limits, detail, Size(24, 240), 4))[12, [40, 120, 200]]
     np.testing.assert_allclose(found, [min(detail, 0.7), min(detail, 0.5), 0], atol=1e-5)
 

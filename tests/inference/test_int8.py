@@ -212,7 +212,7 @@ def test_methods_without_a_network_ignore_int8() -> None:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class FixedResult:
     """An upscaler that returns a given image."""
 
     result: Image
@@ -229,23 +229,23 @@ def test_a_higher_score_by_chance_does_not_hide_the_loss() -> None:
     checks = np.indices((32, 32)).sum(axis=0)[..., None] % 2 * np.float32(2) - 1
     off = readonly(reference + checks * np.float32(0.03))
     closer = readonly(reference + checks * np.float32(0.02))
-    scored, expected = int8.lost(Drawn(off), Drawn(closer), [Sample(reference, reference)], SILENT)
+    scored, expected = int8.lost(FixedResult(off), FixedResult(closer), [Sample(reference, reference)], SILENT)
     assert scored < -2
     # A change of 0.01 of every value: luma (219/255 of it) off by 0.0086, beside errors of 10^-3.15 in the square.
     assert expected == pytest.approx(10 * np.log10(1 + (0.01 * 219 / 255) ** 2 / 10**-3.15), rel=1e-3)
-    assert int8.lost(Drawn(off), Drawn(off), [Sample(reference, reference)], SILENT) == (0, 0)
+    assert int8.lost(FixedResult(off), FixedResult(off), [Sample(reference, reference)], SILENT) == (0, 0)
 
 
 def test_the_first_and_last_convolutions_stay_in_floating_point() -> None:
     names = ("first", "second", "end", "last")
     order = {name: number for number, name in enumerate((*names[:2], "inner sum", "end", "long skip", "last", "base"))}
     known = Operations(names, ("second",), ("inner sum", "long skip", "base"), order, frozenset({"enlarged"}))
-    boldest, *others = quantization.ways(known)
+    boldest, *others = quantization.exclusion_sets(known)
     always = {"first", "last", "base", "enlarged"}
     assert boldest == always
     assert others == [always | {"end", "long skip"}, always | {"inner sum", "long skip"}]
     only = Operations(("one",), (), ("base",), {"one": 0, "base": 1})
-    assert quantization.ways(only) == [{"base"}], "something must be in int8"
+    assert quantization.exclusion_sets(only) == [{"base"}], "something must be in int8"
 
 
 def test_with_attention_what_draws_the_result_stays_in_floating_point() -> None:
@@ -255,7 +255,7 @@ def test_with_attention_what_draws_the_result_stays_in_floating_point() -> None:
         attention=frozenset({"softmax", "softmax 2"}), last_attention="softmax 2",
     )  # fmt: skip
     always = {"softmax", "softmax 2", "first", "last"}
-    assert quantization.ways(known) == [always, always | {"end"}, always | {"inner", "end", "inner 2"}]
+    assert quantization.exclusion_sets(known) == [always, always | {"end"}, always | {"inner", "end", "inner 2"}]
 
 
 @pytest.mark.slow
@@ -267,7 +267,7 @@ def test_linear_layers_and_convolutions_of_attention_networks_are_found(tmp_path
     loaded = job.approach.load(Request(job.checkpoint, files, job.options, "fp32", SILENT))
     openvino_backend.convert(selection.graph(loaded), tmp_path)
     known = quantization.operations(tmp_path / openvino_backend.MODEL)
-    boldest, safer, safest = quantization.ways(known)
+    boldest, safer, safest = quantization.exclusion_sets(known)
     assert {name.split("/")[0].removeprefix("__module.network.") for name in known.ends} == {
         "first",
         "groups.0.conv",

@@ -12,7 +12,7 @@ import pytest
 from sr_demo.checkpoint import WHOLE, Tiling
 from sr_demo.cli.main import main
 from sr_demo.image import Image, ImageData, Size, encode_png, quantize, readonly, unit, write_png
-from sr_demo.imaging.output_size import times
+from sr_demo.imaging.output_size import by_factor
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import faithful, large_results
 from sr_demo.inference.jobs import ImageResult, Job, Stopped
@@ -66,8 +66,8 @@ def both(wanted: Job, image: ImageData, monkeypatch: pytest.MonkeyPatch) -> tupl
         job(SIDE_BY_SIDE),
         job(BLENDED),
         job(WHOLE),
-        replace(job(SIDE_BY_SIDE), size=times(2.5)),
-        replace(job(SIDE_BY_SIDE), size=times(6)),
+        replace(job(SIDE_BY_SIDE), size=by_factor(2.5)),
+        replace(job(SIDE_BY_SIDE), size=by_factor(6)),
         job(SIDE_BY_SIDE, invents=True),
     ],
     ids=["side by side", "blended", "whole", "made smaller", "run twice", "invents"],

@@ -14,16 +14,16 @@ import pytest
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import OutOfMemory, StorageError
 from sr_demo.image import ImageData, readonly, write_png
-from sr_demo.imaging.output_size import times
+from sr_demo.imaging.output_size import by_factor
 from sr_demo.inference import memory_need
 from sr_demo.inference.jobs import job_for
-from sr_demo.inference.memory_need import Need, Room, Traits, need_of, refuse
+from sr_demo.inference.memory_need import AvailableResources, Need, Traits, need_of, refuse
 from sr_demo.inference.runner import Runner
 from sr_demo.system import large_array, memory, storage
 from tests.conftest import image_of, noise
 
 ROOT = Path(__file__).resolve().parents[2]
-AMPLE = Room(10**10, 10**12, sys.maxsize)
+AMPLE = AvailableResources(10**10, 10**12, sys.maxsize)
 HUNDRED_MP = (9999, 9999)
 
 
@@ -53,7 +53,7 @@ def test_a_large_result_in_8_bits_is_held_twice_where_it_is_rounded_at_the_end()
     assert need_of(traits("hat"), 4000, 4000).disk == pixels * (12 + 3)
     assert need_of(traits("edsr", bits=16), 4000, 4000).disk == pixels * (12 + 6)
     assert need_of(traits("srgan", blended=True), 4000, 4000).disk == pixels * (2 * 12 + 12 + 3)
-    smaller = need_of(traits("edsr", size=times(2)), 4000, 4000)
+    smaller = need_of(traits("edsr", size=by_factor(2)), 4000, 4000)
     assert smaller.disk == pixels * 12 + pixels // 4 * 12, (
         "the result at four times, and that at twice, not yet rounded"
     )
@@ -75,17 +75,23 @@ def test_every_approach_is_tiled_or_declares_what_it_holds(approach: object) -> 
             assert need_of(job, *HUNDRED_MP).memory == 0
         elif rule.bytes_per_result_pixel:
             with pytest.raises(OutOfMemory, match="of memory"):
-                refuse(job, HUNDRED_MP, Room(memory_need._HELD, 10**12, sys.maxsize))
+                refuse(job, HUNDRED_MP, AvailableResources(memory_need._HELD, 10**12, sys.maxsize))
 
 
 @pytest.mark.parametrize(
     ("there", "error", "scarce"),
     [
-        (Room(10**10, 5_300_000_000, sys.maxsize), StorageError, "9.6 GB of disk; 5.3 GB are free"),
-        (Room(10**10, 10**12, 4 * 10**9), OutOfMemory, "4.8 GB of address space; this process is limited to 4.0 GB"),
+        (AvailableResources(10**10, 5_300_000_000, sys.maxsize), StorageError, "9.6 GB of disk; 5.3 GB are free"),
+        (
+            AvailableResources(10**10, 10**12, 4 * 10**9),
+            OutOfMemory,
+            "4.8 GB of address space; this process is limited to 4.0 GB",
+        ),
     ],
 )
-def test_the_refusal_is_one_sentence_with_a_size_that_fits(there: Room, error: type[Exception], scarce: str) -> None:
+def test_the_refusal_is_one_sentence_with_a_size_that_fits(
+    there: AvailableResources, error: type[Exception], scarce: str
+) -> None:
     with pytest.raises(error) as caught:
         refuse(traits("bicubic"), HUNDRED_MP, there)
     said = str(caught.value)
@@ -119,7 +125,7 @@ def test_a_cache_folder_that_cannot_be_written_leaves_no_disk(monkeypatch: pytes
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path / "file"))
     assert storage.cache_folder().is_file()
-    assert memory_need.room().disk == 0
+    assert memory_need.available_resources().disk == 0
 
 
 LIMITED = """

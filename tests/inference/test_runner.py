@@ -93,7 +93,7 @@ def test_the_alpha_channel_of_a_result_is_not_held_by_the_model() -> None:
 
 
 def test_one_failing_approach_never_hides_the_others(caplog: pytest.LogCaptureFixture) -> None:
-    made = [fakes.refusing(), fakes.good("a"), fakes.buggy(), fakes.good("b")]
+    made = [fakes.raising_sr_error(), fakes.good("a"), fakes.raising_bug(), fakes.good("b")]
     with caplog.at_level(logging.ERROR):
         events = list(Runner().compare([job(a) for a in made], SMALL))
     assert [entry for entry in outline(events) if entry[0] != "Started"] == [
@@ -105,7 +105,7 @@ def test_one_failing_approach_never_hides_the_others(caplog: pytest.LogCaptureFi
 
 def test_a_bug_is_shown_as_a_reference_and_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        failed = list(Runner().compare([job(fakes.buggy())], SMALL))[-1]
+        failed = list(Runner().compare([job(fakes.raising_bug())], SMALL))[-1]
     assert isinstance(failed, Failed)
     found = re.search(r"unexpected error, reference ([0-9a-f]{4})", failed.message)
     assert found is not None
@@ -224,7 +224,7 @@ def test_only_one_job_computes_at_a_time() -> None:
 
 @pytest.mark.parametrize("error", [OutOfMemory, MemoryError])
 def test_out_of_memory_plans_again_with_smaller_tiles(error: type[Exception]) -> None:
-    made = fakes.hungry(fits=70 * 70, error=error)
+    made = fakes.out_of_memory(fits=70 * 70, error=error)
     lr = image_of(noise(150, 130))
     result = Runner().run(job(made), lr)
     np.testing.assert_array_equal(result.image.rgb, upscaled(lr.rgb))
@@ -236,7 +236,7 @@ def test_out_of_memory_plans_again_with_smaller_tiles(error: type[Exception]) ->
 
 
 def test_out_of_memory_with_the_smallest_tiles_is_final_and_says_what_to_do() -> None:
-    made = fakes.hungry(fits=4)
+    made = fakes.out_of_memory(fits=4)
     failed = list(Runner().compare([job(made)], image_of(noise(100, 100))))[-1]
     assert isinstance(failed, Failed)
     assert failed.message.startswith("This picture needs more memory than is free.")
@@ -269,7 +269,7 @@ def test_out_of_memory_of_an_approach_without_tiles_is_reported_in_a_sentence() 
 
 def test_the_tile_follows_the_memory_that_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_bytes", lambda: 50 * 2**20)
-    made = fakes.hungry(fits=10**9)
+    made = fakes.out_of_memory(fits=10**9)
     result = Runner().run(job(made), image_of(noise(200, 150)))
     assert result.tile == 97, "sqrt(0.4 * 50 MiB / 2 KiB) - 2 * halo"
     assert result.tiles == 6
@@ -285,7 +285,7 @@ def test_progress_never_decreases_and_reaches_one() -> None:
 
 
 def test_progress_events_are_throttled_and_carry_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = fakes.ticking(0.05)
+    clock = fakes.fake_clock(0.05)
     monkeypatch.setattr(runner.time, "monotonic", lambda: next(clock))
     events: list[RunEvent] = []
     report = runner._throttled(job(fakes.good()), events.append)

@@ -12,16 +12,16 @@ import pytest
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.approaches.liif import APPROACH as LIIF
 from sr_demo.checkpoint import OWN, WHOLE, Checkpoint
-from sr_demo.codecs.colour_description import Chromaticities, Colour, Curve, profile
+from sr_demo.codecs.colour_description import Chromaticities, ColourSpace, Curve, profile
 from sr_demo.errors import BadInput, OutOfMemory
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, Size, readonly
 from sr_demo.imaging.output_size import OutputSize, parse
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.inference.jobs import Job, job_for
-from sr_demo.inference.memory_need import Room, Traits, need_of, refuse
+from sr_demo.inference.memory_need import AvailableResources, Traits, need_of, refuse
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.time_estimates import Estimates
+from sr_demo.inference.time_estimates import TimeEstimates
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach
@@ -126,7 +126,7 @@ def test_a_smaller_size_is_averaged_in_light_and_opacity_apart() -> None:
 def test_half_the_light_is_a_value_of_the_profile_of_the_image(gray: bool, curve: Curve, value: float) -> None:
     fine = replace(network(4), load=fakes.approach(fakes.Fake(lambda image, _: _board(image))).load)
     image = replace(image_of(readonly(np.full((16, 16, 3), 0.5, np.float32))), gray=gray)
-    result = Runner().run(job(fine, "2x"), replace(image, icc=profile(Colour(WIDE, curve), gray=gray))).image
+    result = Runner().run(job(fine, "2x"), replace(image, icc=profile(ColourSpace(WIDE, curve), gray=gray))).image
     assert np.allclose(result.rgb[4:-4, 4:-4], value, atol=2e-3)
 
 
@@ -175,7 +175,7 @@ def test_a_size_that_is_given_twice_is_refused() -> None:
 def test_time_estimates_count_every_step() -> None:
     one = Checkpoint("only", "only", scale=4, flops_per_pixel=1e9)
     made = replace(network(4), checkpoints=(one,))
-    own, small, large = (Estimates().seconds(job(made, text), (64, 64)) for text in ("4x", "2x", "8x"))
+    own, small, large = (TimeEstimates().seconds(job(made, text), (64, 64)) for text in ("4x", "2x", "8x"))
     assert own < small < 1.1 * own, "a resampling costs a little"
     assert large == pytest.approx(5 * own, rel=0.05), "the second run has four times the pixels"
 
@@ -183,7 +183,7 @@ def test_time_estimates_count_every_step() -> None:
 def test_a_run_at_any_scale_is_learned_as_one_at_the_own_scale() -> None:
     learned: list[float] = []
 
-    class Recording(Estimates):
+    class Recording(TimeEstimates):
         def learn(self, job: Job, size: tuple[int, int], seconds: float, **_: object) -> None:  # type: ignore[override]
             learned.append(seconds)
 
@@ -215,6 +215,6 @@ def test_a_size_that_does_not_fit_is_refused_with_sizes_that_do() -> None:
         with pytest.raises(
             OutOfMemory, match=r"needs 0.3 GB of memory.*: ask for a smaller size, crop .* at most \d+ x"
         ):
-            refuse(traits(network(4), parse(request)), (500, 500), Room(10**8, 10**12, sys.maxsize))
+            refuse(traits(network(4), parse(request)), (500, 500), AvailableResources(10**8, 10**12, sys.maxsize))
     with pytest.raises(OutOfMemory, match=r"would have 0.2 megapixels and needs 0.1 GB of memory"):
-        refuse(traits(network(4), parse("1x")), (500, 500), Room(10**7, 10**12, sys.maxsize))
+        refuse(traits(network(4), parse("1x")), (500, 500), AvailableResources(10**7, 10**12, sys.maxsize))

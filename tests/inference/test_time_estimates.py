@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sr_demo.backends import selection, shipped_int8
-from sr_demo.backends.selection import ConvertedFiles, Preparation, Preparer, Verdict
+from sr_demo.backends.selection import BackendVerdict, ConvertedFiles, Preparation, Preparer
 from sr_demo.benchmarks import costs
 from sr_demo.benchmarks.growth import measurements
 from sr_demo.catalogue import APPROACHES
@@ -22,12 +22,12 @@ from sr_demo.inference import time_estimates as module
 from sr_demo.inference import timing_store
 from sr_demo.inference.jobs import Job, job_for
 from sr_demo.inference.runner import Runner
-from sr_demo.inference.time_estimates import Estimates
+from sr_demo.inference.time_estimates import TimeEstimates
 from sr_demo.inference.upscale import passes
 from sr_demo.system import contention
 from sr_demo.timing import Timing, from_card, plain, to_card
 from sr_demo.ui import method_choices
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests import fakes
@@ -55,7 +55,7 @@ def timed(name: str = "good", *timings: Timing, tiling: Tiling | None = None) ->
     return fakes.job(replace(fakes.good(name), checkpoints=(checkpoint,)))
 
 
-def again(estimates: Estimates, job: Job, size: tuple[int, int] = SIZE) -> float:
+def again(estimates: TimeEstimates, job: Job, size: tuple[int, int] = SIZE) -> float:
     return estimates.seconds(job, size, again=True)
 
 
@@ -91,7 +91,7 @@ def test_every_card_with_costs_can_be_read() -> None:
 
 
 def test_one_small_run_calibrates_the_estimate_of_a_large_one() -> None:
-    estimates, job = Estimates(), timed()
+    estimates, job = TimeEstimates(), timed()
     assert again(estimates, job) == pytest.approx(2), "before any run, what the card has"
     estimates.learn(job, SIZE, 7.0, backend="torch")  # new at that size: three times the card's 2 s, and one more
     assert again(estimates, job, (200, 200)) == pytest.approx(15)
@@ -99,14 +99,14 @@ def test_one_small_run_calibrates_the_estimate_of_a_large_one() -> None:
 
 
 def test_on_faster_hardware_a_first_run_is_faster_in_all_its_parts() -> None:
-    estimates, job = Estimates(), timed()
+    estimates, job = TimeEstimates(), timed()
     estimates.learn(job, SIZE, 1.5, backend="torch")  # half of the card's 3 s
     assert again(estimates, job, (200, 200)) == pytest.approx(2.5)
     assert estimates.seconds(job, (200, 200), again=False) == pytest.approx(3)
 
 
 def test_a_size_run_before_is_faster_until_the_model_is_loaded_again() -> None:
-    estimates, job = Estimates(), timed()
+    estimates, job = TimeEstimates(), timed()
     assert estimates.seconds(job, SIZE) == pytest.approx(3)
     estimates.learn(job, SIZE, 3.0, backend="torch")
     assert estimates.seconds(job, SIZE) == pytest.approx(2)
@@ -127,13 +127,13 @@ def test_estimates_count_tiles_with_their_halos() -> None:
     assert len(upscaler.seen) == 6
     computed = sum(height * width for height, width in upscaler.seen)
     assert computed > 1.3 * 150 * 90
-    assert Estimates().seconds(job, (150, 90)) == pytest.approx(computed * 1e-3)
+    assert TimeEstimates().seconds(job, (150, 90)) == pytest.approx(computed * 1e-3)
 
 
 def test_only_one_of_several_tiles_counts_as_a_first_run() -> None:
     job = timed("good", TORCH, tiling=Tiling("tiles", largest=100))
-    assert Estimates().seconds(job, (200, 300)) == pytest.approx(3 + 5 * 2)
-    assert again(Estimates(), job, (200, 300)) == pytest.approx(6 * 2)
+    assert TimeEstimates().seconds(job, (200, 300)) == pytest.approx(3 + 5 * 2)
+    assert again(TimeEstimates(), job, (200, 300)) == pytest.approx(6 * 2)
 
 
 # --- the factor of this hardware --------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def test_only_one_of_several_tiles_counts_as_a_first_run() -> None:
 
 def test_estimates_learn_from_runs_and_are_kept_between_processes(tmp_path: Path) -> None:
     file, job = tmp_path / "deep" / "estimates.json", by_operations()
-    first = Estimates(file)
+    first = TimeEstimates(file)
     assert first.seconds(job, SIZE) == pytest.approx(100)
     first.learn(job, SIZE, 2.0)
     assert first.seconds(job, SIZE) == pytest.approx(2)
@@ -152,12 +152,12 @@ def test_estimates_learn_from_runs_and_are_kept_between_processes(tmp_path: Path
     first.learn(job, SIZE, 9.0, anew=True)
     assert first.seconds(job, SIZE) == pytest.approx(9)
     first.learn(job, SIZE, 3.0, anew=True)
-    assert Estimates(file).seconds(job, SIZE) == pytest.approx(3)
-    assert Estimates(file).seconds(job, (200, 100)) == pytest.approx(6)
+    assert TimeEstimates(file).seconds(job, SIZE) == pytest.approx(3)
+    assert TimeEstimates(file).seconds(job, (200, 100)) == pytest.approx(6)
 
 
 def test_a_slow_run_that_had_to_load_first_does_not_raise_the_estimate() -> None:
-    estimates, job = Estimates(), by_operations()
+    estimates, job = TimeEstimates(), by_operations()
     estimates.learn(job, SIZE, 8.0, cold=True)
     assert estimates.seconds(job, SIZE) == pytest.approx(8), "better than nothing"
     estimates.learn(job, SIZE, 2.0)
@@ -166,7 +166,7 @@ def test_a_slow_run_that_had_to_load_first_does_not_raise_the_estimate() -> None
 
 
 def test_each_size_has_its_own_factor_and_others_take_that_of_the_nearest() -> None:
-    estimates, job, large = Estimates(), by_operations(), (1000, 1000)
+    estimates, job, large = TimeEstimates(), by_operations(), (1000, 1000)
     estimates.learn(job, SIZE, 10.0)
     estimates.learn(job, large, 100.0)  # a tenth of what the small run promised: a GPU, say
     assert estimates.seconds(job, SIZE) == pytest.approx(10)
@@ -175,7 +175,7 @@ def test_each_size_has_its_own_factor_and_others_take_that_of_the_nearest() -> N
 
 
 def test_each_backend_has_its_own_curve_and_factor() -> None:
-    estimates, job = Estimates(), timed("good", TORCH, OPENVINO)
+    estimates, job = TimeEstimates(), timed("good", TORCH, OPENVINO)
     estimates.learn(job, SIZE, 21.0, backend="torch")
     estimates.learn(job, SIZE, 2.0, backend="OpenVINO", anew=True)
     assert again(estimates, job, (200, 200)) == pytest.approx(8), "twice the seconds of the card for OpenVINO"
@@ -195,14 +195,14 @@ def test_the_verdict_on_a_backend_sets_the_time_estimate(monkeypatch: pytest.Mon
     monkeypatch.setattr(selection, "converted_files", lambda model: ConvertedFiles("network", "auto", 4))
     runs, job = Runner(preparer=Preparing()), timed("good", TORCH, OPENVINO)
     runs.run(job, image_of(noise(96, 96)))
-    begun[0].decided(Verdict("OpenVINO", "bf16", 1.0, 3.0, 60.0))
+    begun[0].decided(BackendVerdict("OpenVINO", "bf16", 1.0, 3.0, 60.0))
     assert again(runs.estimates, job, (96, 96)) == pytest.approx(1)
-    begun[0].decided(Verdict("torch", "bf16", 0.5, 1.0, 60.0))
+    begun[0].decided(BackendVerdict("torch", "bf16", 0.5, 1.0, 60.0))
     assert again(runs.estimates, job, (96, 96)) == pytest.approx(1), "nothing changed: torch stays in use"
 
 
 def test_a_method_never_run_gets_the_median_factor_of_the_others() -> None:
-    estimates = Estimates()
+    estimates = TimeEstimates()
     for name, seconds in (("a", 4.0), ("b", 6.0), ("c", 20.0)):
         estimates.learn(timed(name), SIZE, seconds + 1, backend="torch")
     estimates.learn(timed("d", OPENVINO), SIZE, 100.0, backend="OpenVINO")
@@ -218,20 +218,20 @@ def test_a_method_never_run_gets_the_median_factor_of_the_others() -> None:
 
 def test_seconds_of_a_card_count_for_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     one_thread = timed("good", replace(TORCH, threads=1))
-    assert again(Estimates(), one_thread) == pytest.approx(1)
+    assert again(TimeEstimates(), one_thread) == pytest.approx(1)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert again(Estimates(), one_thread) == pytest.approx(2)
+    assert again(TimeEstimates(), one_thread) == pytest.approx(2)
 
 
 def test_a_checkpoint_without_seconds_is_compared_with_its_sibling_by_operations() -> None:
     own = Checkpoint("own", "", timings=(TORCH,), flops_per_pixel=1e6)
     published = Checkpoint("published", "", flops_per_pixel=7e6)
     made = replace(fakes.good(), checkpoints=(own, published))
-    assert again(Estimates(), Job(made, published, made.options())) == pytest.approx(14)
+    assert again(TimeEstimates(), Job(made, published, made.options())) == pytest.approx(14)
 
 
 def test_a_new_card_voids_what_was_learned() -> None:
-    estimates = Estimates()
+    estimates = TimeEstimates()
     estimates.learn(timed(), SIZE, 30.0, backend="torch")
     changed = timed("good", TORCH.scaled(0.5))
     assert again(estimates, changed) == pytest.approx(1)
@@ -240,7 +240,7 @@ def test_a_new_card_voids_what_was_learned() -> None:
 
 
 def test_options_and_precision_have_their_own_estimate() -> None:
-    estimates, defaults, other = Estimates(), by_operations(), by_operations(steps=7)
+    estimates, defaults, other = TimeEstimates(), by_operations(), by_operations(steps=7)
     assert defaults.timing_key == "good"
     assert other.timing_key == "good steps=7"
     assert replace(other, precision="fp32").timing_key == "good fp32 steps=7"
@@ -252,7 +252,7 @@ def test_options_and_precision_have_their_own_estimate() -> None:
 
 def test_what_is_known_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_KEYS", 3)
-    estimates, file = Estimates(tmp_path / "times.json"), tmp_path / "times.json"
+    estimates, file = TimeEstimates(tmp_path / "times.json"), tmp_path / "times.json"
     for steps in (3, 4, 5, 6, 7, 4):
         estimates.learn(by_operations(steps=steps), SIZE, 1.0)
     assert list(timing_store.read(file)) == ["good steps=6", "good steps=7", "good steps=4"], "those measured last"
@@ -268,14 +268,14 @@ def test_files_of_users_are_not_named_in_the_file_of_estimates(tmp_path: Path) -
     own = fakes.job(
         replace(fakes.good("own"), checkpoints=(Checkpoint("secret", "", (weights,), flops_per_pixel=4e9),))
     )
-    estimates, file = Estimates(tmp_path / "times.json"), tmp_path / "times.json"
+    estimates, file = TimeEstimates(tmp_path / "times.json"), tmp_path / "times.json"
     estimates.learn(own, SIZE, 2.0)
     estimates.learn(by_operations(), SIZE, 1.0)
     assert list(timing_store.read(file)) == ["good"] and again(estimates, own) == pytest.approx(2)
 
 
 def test_tiny_images_do_not_change_the_estimate() -> None:
-    estimates = Estimates()
+    estimates = TimeEstimates()
     estimates.learn(by_operations(), (10, 10), 5.0)
     assert estimates.seconds(by_operations(), SIZE) == pytest.approx(100)
 
@@ -287,12 +287,12 @@ def test_a_run_improves_the_estimate() -> None:
 
 
 def test_time_spent_waiting_for_a_core_is_no_time_of_the_method(monkeypatch: pytest.MonkeyPatch) -> None:
-    runner = Runner(estimates := Estimates())
+    runner = Runner(estimates := TimeEstimates())
     job, image = by_operations(), image_of(noise(*SIZE))
     runner.run(job, image)
     before = estimates.seconds(job, SIZE)
     waited = iter([0.0, 1e6])
-    monkeypatch.setattr(contention, "waited", lambda: next(waited, 1e6))
+    monkeypatch.setattr(contention, "core_wait_seconds", lambda: next(waited, 1e6))
     runner.run(job, image)
     assert estimates.is_busy and estimates.seconds(job, SIZE) <= before
     runner.run(job, image)
@@ -304,12 +304,12 @@ def test_opacity_costs_a_second_run_and_is_learned_as_two(monkeypatch: pytest.Mo
     inventive = replace(job, approach=replace(job.approach, invents=True))
     assert [passes(j.approach, j.checkpoint, opacity=True) for j in (job, inventive)] == [2, 1]
     learned: list[float] = []
-    monkeypatch.setattr(Estimates, "learn", lambda self, job, size, seconds, **_: learned.append(seconds))
+    monkeypatch.setattr(TimeEstimates, "learn", lambda self, job, size, seconds, **_: learned.append(seconds))
     see_through = replace(image_of(noise(64, 64)), alpha=readonly(noise(64, 64)[..., 0].copy()))
     result = Runner().run(job, see_through)
     (seconds,) = learned
     assert 0.2 * result.seconds < seconds < 0.5 * result.seconds
-    context = Context([job.approach], Runner(), Store(), Stops(), Limits())
+    context = PageContext([job.approach], Runner(), Store(), Stops(), Limits())
     once, twice = (method_choices.seconds(context, job, SIZE, opacity=opacity) for opacity in (False, True))
     assert twice == pytest.approx(2 * once)
 
@@ -337,25 +337,25 @@ _GOOD = {"kind": "operations", "reference": 655.36, "factors": {"7": 0.02}}
 def test_a_damaged_or_foreign_file_of_estimates_is_ignored(tmp_path: Path, text: str) -> None:
     file, job = tmp_path / "estimates.json", by_operations()
     file.write_text(json.dumps({"format": 2, "learned": {"good": {"": _GOOD}}}))
-    assert Estimates(file).seconds(job, SIZE) == pytest.approx(2), "the same file, whole"
+    assert TimeEstimates(file).seconds(job, SIZE) == pytest.approx(2), "the same file, whole"
     file.write_text(text)
-    estimates = Estimates(file)
+    estimates = TimeEstimates(file)
     assert estimates.seconds(job, SIZE) == pytest.approx(100)
     estimates.learn(job, SIZE, 2.0)
-    assert Estimates(file).seconds(job, SIZE) == pytest.approx(2)
+    assert TimeEstimates(file).seconds(job, SIZE) == pytest.approx(2)
 
 
 def test_a_flipped_bit_in_the_file_of_estimates_is_found(tmp_path: Path) -> None:
     file, job = tmp_path / "estimates.json", by_operations()
-    Estimates(file).learn(job, SIZE, 2.0)
-    assert Estimates(file).seconds(job, SIZE) == pytest.approx(2)
+    TimeEstimates(file).learn(job, SIZE, 2.0)
+    assert TimeEstimates(file).seconds(job, SIZE) == pytest.approx(2)
     file.write_text(re.sub(r'("factors": {"\d+": 0\.)(\d)', lambda found: f"{found[1]}9", file.read_text()))
-    assert Estimates(file).seconds(job, SIZE) == pytest.approx(100)
+    assert TimeEstimates(file).seconds(job, SIZE) == pytest.approx(100)
 
 
 def test_a_disk_that_refuses_costs_only_the_memory_of_estimates(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    estimates = Estimates(tmp_path / "file" / "estimates.json")
+    estimates = TimeEstimates(tmp_path / "file" / "estimates.json")
     estimates.learn(by_operations(), SIZE, 2.0)
     assert estimates.seconds(by_operations(), SIZE) == pytest.approx(2)
 

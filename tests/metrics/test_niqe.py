@@ -110,9 +110,9 @@ def test_the_distance_is_the_one_of_the_paper():
     q, _ = np.linalg.qr(rng.standard_normal((200, FEATURES)) - 0.0)
     q -= q.mean(axis=0)
     white = q @ np.linalg.inv(np.linalg.cholesky(np.cov(q, rowvar=False)).T)
-    natural = module.Natural(np.zeros(FEATURES), np.eye(FEATURES))
+    natural = module.NssModel(np.zeros(FEATURES), np.eye(FEATURES))
     assert distance(white + 3.0, natural) == pytest.approx(3.0 * FEATURES**0.5)
-    twice = module.Natural(np.zeros(FEATURES), 3 * np.eye(FEATURES))
+    twice = module.NssModel(np.zeros(FEATURES), 3 * np.eye(FEATURES))
     assert distance(white + 3.0, twice) == pytest.approx(3.0 * FEATURES**0.5 / 2**0.5)
 
 

@@ -23,10 +23,10 @@ from sr_demo.hub import repositories
 from sr_demo.image import Image, Limits, readonly, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.pipelines import captions
-from sr_demo.pipelines.captions import DESCRIBERS, LLAVA, SMOLVLM, Describer
+from sr_demo.pipelines.captions import CAPTION_MODELS, LLAVA, SMOLVLM, CaptionModel
 from sr_demo.progress import SILENT, Progress
 from sr_demo.ui import controls, prompt_box
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.prompt_box import CaptionHandlers
 from sr_demo.ui.source import Source
 from sr_demo.ui.stops import Stops
@@ -103,12 +103,12 @@ def _llava() -> tuple[Any, Any]:
 
 
 @pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[Describer, Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[CaptionModel, Path]:
     """Each of the models tiny, with random weights and a vocabulary of a few words, saved as it would come from the Hub."""
     pytest.importorskip("transformers")
     import torch
 
-    found: dict[Describer, Path] = {}
+    found: dict[CaptionModel, Path] = {}
     for describer, make in ((SMOLVLM, _smolvlm), (LLAVA, _llava)):
         torch.manual_seed(0)
         processor, model = make()
@@ -137,24 +137,25 @@ def flat(*colour: float) -> Image:
 
 
 @pytest.mark.usefixtures("plenty")
-@pytest.mark.parametrize("describer", DESCRIBERS, ids=lambda d: d.id)
+@pytest.mark.parametrize("describer", CAPTION_MODELS, ids=lambda d: d.id)
 def test_the_caption_depends_on_the_image_and_is_reproducible(
-    describer: Describer, folders: dict[Describer, Path]
+    describer: CaptionModel, folders: dict[CaptionModel, Path]
 ) -> None:
     notes: list[str] = []
     images, folder = (noise(50, 70), flat(1, 0, 0), flat(0, 0.2, 1)), folders[describer]
     said = [
-        captions.describe(describer, folder, image, Progress(lambda _, note: notes.append(note))) for image in images
+        captions.caption_image(describer, folder, image, Progress(lambda _, note: notes.append(note)))
+        for image in images
     ]
-    assert said[0] == captions.describe(describer, folder, images[0], SILENT)
+    assert said[0] == captions.caption_image(describer, folder, images[0], SILENT)
     assert len(set(said)) > 1, "it did not look"
     assert all(text and set(text.split()) <= set(_WORDS) and len(text) <= 400 for text in said)
     assert notes[:2] == ["loading", "looking"] and "word 3" in notes
 
 
 @pytest.mark.usefixtures("plenty")
-@pytest.mark.parametrize("describer", DESCRIBERS, ids=lambda d: d.id)
-def test_stop_takes_effect_between_words(describer: Describer, folders: dict[Describer, Path]) -> None:
+@pytest.mark.parametrize("describer", CAPTION_MODELS, ids=lambda d: d.id)
+def test_stop_takes_effect_between_words(describer: CaptionModel, folders: dict[CaptionModel, Path]) -> None:
     stop, notes = Event(), []
 
     def report(_: float, note: str) -> None:
@@ -163,7 +164,7 @@ def test_stop_takes_effect_between_words(describer: Describer, folders: dict[Des
             stop.set()
 
     with pytest.raises(Cancelled):
-        captions.describe(describer, folders[describer], noise(20, 20), Progress(report, stop))
+        captions.caption_image(describer, folders[describer], noise(20, 20), Progress(report, stop))
     assert notes[-1] == "word 2"
 
 
@@ -188,7 +189,9 @@ def test_a_model_that_is_too_large_names_what_it_needs(monkeypatch: pytest.Monke
         captions.fetch(LLAVA, True, SILENT)
     monkeypatch.setattr("sr_demo.system.hardware.gpu_bytes", lambda: 16 * 10**9)
     assert captions.obstacle(LLAVA) == ""
-    monkeypatch.setattr("sr_demo.system.hardware.lends_gpus", lambda: True)  # it describes outside the borrowed call
+    monkeypatch.setattr(
+        "sr_demo.system.hardware.is_zero_gpu_space", lambda: True
+    )  # it describes outside the borrowed call
     assert captions.obstacle(LLAVA) == why.replace("8 GB", "none")
 
 
@@ -196,7 +199,7 @@ def test_too_little_free_memory_is_reported_before_loading(monkeypatch: pytest.M
     pytest.importorskip("transformers")
     monkeypatch.setattr("sr_demo.system.memory.available_bytes", lambda: 3 * 10**9)
     with pytest.raises(CannotRunHere, match=r"needs 15\.2 GB of free memory, and 3\.0 GB are free now\. Try again"):
-        captions.describe(LLAVA, tmp_path / "nothing", noise(4, 4), SILENT)
+        captions.caption_image(LLAVA, tmp_path / "nothing", noise(4, 4), SILENT)
 
 
 def test_nothing_is_downloaded_unasked_and_offline_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -219,7 +222,7 @@ def test_the_pinned_commit_is_requested(monkeypatch: pytest.MonkeyPatch, tmp_pat
         hub.serve_client(monkeypatch, tmp_path)
         place = captions.fetch(SMOLVLM, True, SILENT)
     assert (place / "model.safetensors").read_bytes() == b"weights" and not (place / "onnx").exists()
-    assert captions.is_here(SMOLVLM) and SMOLVLM.model.revision[:12] in place.name
+    assert captions.is_available(SMOLVLM) and SMOLVLM.model.revision[:12] in place.name
     assert len(SMOLVLM.model.revision) == 40 and hub.paths
     assert all(SMOLVLM.model.revision in path for path in hub.paths if SMOLVLM.model.name in path)
 
@@ -247,7 +250,7 @@ def clicked(
     try:
         said, *prompts = components = [gr.HTML(render=False), gr.Textbox(render=False), gr.Textbox(render=False)]
         handlers = CaptionHandlers(
-            Context((), Runner(), store, Stops(), Limits()), said, gr.Button(render=False), prompts
+            PageContext((), Runner(), store, Stops(), Limits()), said, gr.Button(render=False), prompts
         )
         request: Any = SimpleNamespace(session_hash="visitor")
         updates = handlers.describe(source, which, agreed, request)
@@ -261,17 +264,17 @@ def clicked(
 
 
 @pytest.mark.usefixtures("plenty")
-@pytest.mark.parametrize("describer", DESCRIBERS, ids=lambda d: d.id)
+@pytest.mark.parametrize("describer", CAPTION_MODELS, ids=lambda d: d.id)
 def test_the_description_goes_into_every_prompt(
-    describer: Describer, folders: dict[Describer, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    describer: CaptionModel, folders: dict[CaptionModel, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fetched(chosen: Describer, agreed: bool, progress: Progress) -> Path:
+    def fetched(chosen: CaptionModel, agreed: bool, progress: Progress) -> Path:
         return folders[chosen]
 
     # A slow consumer gets only the newest step: the work waits until its first word was shown.
-    shown, describe = Event(), captions.describe
+    shown, describe = Event(), captions.caption_image
 
-    def waiting(chosen: Describer, folder: Path, image: Image, progress: Progress) -> str:
+    def waiting(chosen: CaptionModel, folder: Path, image: Image, progress: Progress) -> str:
         def report(fraction: float, note: str) -> None:
             progress(fraction, note)
             assert note != "word 1" or shown.wait(10), "the first word was not shown"
@@ -279,7 +282,7 @@ def test_the_description_goes_into_every_prompt(
         return describe(chosen, folder, image, Progress(report))
 
     monkeypatch.setattr(captions, "fetch", fetched)
-    monkeypatch.setattr(captions, "describe", waiting)
+    monkeypatch.setattr(captions, "caption_image", waiting)
     write_png(image_of(noise(50, 70)), tmp_path / "photo.png")
     photo = Source(str(tmp_path / "photo.png"), "photo.png", 70, 50, ())
     *_, last = clicked(photo, which=describer.id, see=lambda status: shown.set() if "word 1" in status else None)

@@ -228,7 +228,7 @@ def test_on_zero_gpu_the_expected_time_is_declared(stored_x4: Path, monkeypatch)
 
 def test_elsewhere_no_gpu_is_reserved(monkeypatch) -> None:
     monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
-    assert diffusers_upscaler.zero_gpu.borrowed(noise, len) is noise
+    assert diffusers_upscaler.zero_gpu.with_gpu(noise, len) is noise
 
 
 # --- FaithDiff ------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from sr_demo.reports.training_curves import (
     training_table,
 )
 from sr_demo.ui.languages import text
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.training.handlers import TrainingHandlers
@@ -92,7 +92,7 @@ def test_the_table_states_the_figures_of_the_card() -> None:
 
 
 def test_the_same_crop_is_drawn_by_each_network_that_was_chosen() -> None:
-    context = Context(APPROACHES, Runner(), Store(), Stops(), Limits())
+    context = PageContext(APPROACHES, Runner(), Store(), Stops(), Limits())
     curves, crops = TrainingHandlers(context).show(["rdn:mse", "no such network"])
     assert "RDN (ours)" in curves
     assert "no such network" not in curves + crops
@@ -105,7 +105,7 @@ def test_every_pair_has_a_button_since_all_its_networks_are_embedded(gradio_loop
     there = {network.name for network in trained_networks(APPROACHES)}
     assert {name for _, names in PAIRS for name in names} <= there
     with gr.Blocks() as page, gr.Tab() as tab:
-        training_tab(Context(APPROACHES, Runner(), Store(), Stops(), Limits()), tab)
+        training_tab(PageContext(APPROACHES, Runner(), Store(), Stops(), Limits()), tab)
     buttons = [block.value for block in page.blocks.values() if isinstance(block, gr.Button)]
     assert buttons == [text(key) for key, _ in PAIRS]
 

@@ -19,7 +19,7 @@ from sr_demo.progress import SILENT
 from sr_demo.reports import formatting
 from sr_demo.reports.catalogue_listing import describe
 from sr_demo.system import hardware
-from sr_demo.system.hardware import Needs
+from sr_demo.system.hardware import HardwareRequirements
 from sr_demo.ui import method_choices
 from tests import fakes
 from tests.hub_server import Fault, HubServer
@@ -32,7 +32,9 @@ FILES = {
     "unet/weights.bin": b"a pickle",
 }
 REPOSITORY = Repository("owner/pipeline", ("*.json", "unet/*.fp16.safetensors"), 130_000)
-NEEDS = Needs(12 * 10**9, 16 * 10**9, "a minute", packages=("json", "no_such_package"), variables=("SR_DEMO_NOWHERE",))
+NEEDS = HardwareRequirements(
+    12 * 10**9, 16 * 10**9, "a minute", packages=("json", "no_such_package"), variables=("SR_DEMO_NOWHERE",)
+)
 LARGE = Checkpoint("large", "Large", repositories=(REPOSITORY,))
 
 
@@ -96,7 +98,7 @@ def test_what_cannot_run_is_listed_with_its_reason_and_not_offered(here) -> None
     good = fakes.good("good")
     first, more = method_choices.offered([good, large])
     assert [job.key for job in (*first, *more)] == ["good"]
-    ((label, key),) = method_choices.absent([good, large])
+    ((label, key),) = method_choices.unavailable_choices([good, large])
     assert key == "large" and "needs a GPU with 12 GB (here: none)" in label
     assert "NOWHERE · about 130 kB to download" in label
     assert "only on request" in label and label.endswith("a minute")

@@ -88,7 +88,7 @@ def test_releasing_arrays_in_memory_or_private_mappings_changes_nothing(tmp_path
 def test_room_for_a_large_array_is_reserved_before_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a disk that fills up kills the process when a page is touched."""
     monkeypatch.setattr(large_array, "IN_MEMORY", 1000)
-    before = os.statvfs(storage.ready(storage.cache_folder())).f_bfree
+    before = os.statvfs(storage.ensure_folder(storage.cache_folder())).f_bfree
     array = large_array.zeros(3000, 3000, 3)
     after = os.statvfs(storage.cache_folder()).f_bfree
     assert (before - after) * os.statvfs(storage.cache_folder()).f_frsize > 0.5 * array.nbytes

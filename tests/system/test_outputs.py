@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from sr_demo.errors import BadInput, StorageError
-from sr_demo.system.outputs import fitting, identities, new_files, refuse_existing, reserved
+from sr_demo.system.outputs import identities, new_files, refuse_existing, reserve_path, truncated_name
 
 
 def keep(target: Path, text: str, **more: object) -> Path:
-    with reserved(target, **more) as path:  # type: ignore[arg-type]
+    with reserve_path(target, **more) as path:  # type: ignore[arg-type]
         path.write_text(text)
     return path
 
@@ -36,7 +36,7 @@ def test_overwriting_spares_the_inputs_under_any_name(tmp_path: Path) -> None:
 
 
 def test_a_result_that_fails_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="stop"), reserved(tmp_path / "a.png"):
+    with pytest.raises(ValueError, match="stop"), reserve_path(tmp_path / "a.png"):
         raise ValueError("stop")
     assert list(tmp_path.iterdir()) == []
 
@@ -51,7 +51,7 @@ def test_programs_at_the_same_time_choose_different_names(tmp_path: Path) -> Non
 def test_long_names_are_cut_between_characters(tmp_path: Path, letter: str) -> None:
     stem = os.fsdecode(os.fsencode(letter * 255)[: 255 // len(os.fsencode(letter)) * len(os.fsencode(letter))])
     for _ in range(3):
-        path = keep(tmp_path / fitting(stem, "_bicubic.png"), "result")
+        path = keep(tmp_path / truncated_name(stem, "_bicubic.png"), "result")
         assert len(os.fsencode(path.name)) <= 255
         assert set(path.name.split("_")[0]) == {letter}
     assert len(list(tmp_path.iterdir())) == 3

@@ -50,7 +50,7 @@ def test_an_unfinished_folder_goes_with_what_was_not_moved_out_of_it(tmp_path: P
 
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.ENAMETOOLONG, errno.ESTALE])
 def test_every_refusal_of_a_folder_is_a_sentence(tmp_path: Path, number: int) -> None:
-    with pytest.raises(StorageError, match="Files cannot be kept"), storage.guarded(tmp_path):
+    with pytest.raises(StorageError, match="Files cannot be kept"), storage.disk_errors_translated(tmp_path):
         raise OSError(number, os.strerror(number), str(tmp_path))
-    with pytest.raises(ConnectionResetError), storage.guarded(tmp_path):
+    with pytest.raises(ConnectionResetError), storage.disk_errors_translated(tmp_path):
         raise ConnectionResetError(errno.ECONNRESET, "reset")

@@ -21,13 +21,13 @@ from sr_demo.errors import BadInput
 from sr_demo.training import run_state
 from sr_demo.training.digit_recipes import find
 from sr_demo.training.digits import DigitTrainer
-from tests.digit_images import written
+from tests.digit_images import written_digits
 from tests.training.test_loop import in_earlier_layout
 
 
 @pytest.fixture(scope="module")
 def mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    images, labels = written(160)
+    images, labels = written_digits(160)
     file = tmp_path_factory.mktemp("mnist") / "mnist.npz"
     np.savez(
         file, x_train=images[:120], y_train=labels[:120], x_test=images[120:], y_test=labels[120:]
@@ -146,7 +146,7 @@ def test_a_failed_download_of_mnist_leaves_nothing_and_the_next_one_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Folders that earlier versions left, with some of the files or none, count as no download."""
-    images, labels = written(6)
+    images, labels = written_digits(6)
     fails = True
 
     def download(root: str, *, download: bool) -> None:

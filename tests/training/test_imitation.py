@@ -13,7 +13,7 @@ from sr_demo.errors import BadInput
 from sr_demo.image import readonly, write_png
 from sr_demo.inference.jobs import job_for
 from sr_demo.training import imitation
-from sr_demo.training.imitation import gradient, lattice, nearness
+from sr_demo.training.imitation import compare_with_teacher, gradient, lattice
 from tests.conftest import image_of, noise
 
 
@@ -37,7 +37,7 @@ def test_the_imitated_method_is_as_near_to_itself_as_can_be(tmp_path: Path, monk
     monkeypatch.setattr(imitation, "SEEDS", (0,))
     write_png(image_of(noise(130, 140)), tmp_path / "photo.png")
     teacher, student = (job_for(APPROACHES, name) for name in ("lanczos", "bicubic"))
-    (first, same), (second, other) = nearness(tmp_path, teacher, [student, teacher])
+    (first, same), (second, other) = compare_with_teacher(tmp_path, teacher, [student, teacher])
     assert (first.key, second.key) == ("lanczos", "bicubic")
     assert (same.psnr, same.gradient) == (inf, 1)
     assert 20 < other.psnr < 60 and other.gradient < 1, "bicubic is softer"
@@ -46,4 +46,4 @@ def test_the_imitated_method_is_as_near_to_itself_as_can_be(tmp_path: Path, monk
 def test_photos_that_are_too_small_are_named(tmp_path: Path) -> None:
     write_png(image_of(noise(100, 100)), tmp_path / "photo.png")
     with pytest.raises(BadInput, match="sides of 480 pixels"):
-        list(nearness(tmp_path, job_for(APPROACHES, "lanczos"), []))
+        list(compare_with_teacher(tmp_path, job_for(APPROACHES, "lanczos"), []))

@@ -18,8 +18,8 @@ import pytest
 
 from sr_demo.approaches import baselines
 from sr_demo.errors import BadInput
+from sr_demo.faces.detail_limit import FaceDetailLimit
 from sr_demo.faces.detection import Face
-from sr_demo.faces.keep import Kept
 from sr_demo.image import Image, Limits, Size, encode_png, read, write_png
 from sr_demo.imaging.detail import blend_detail
 from sr_demo.imaging.resize import resize
@@ -32,15 +32,15 @@ from sr_demo.reports import saved_image
 from sr_demo.reports.bundle import ZIP
 from sr_demo.reports.saved_image import Part
 from sr_demo.ui.callers import Callers
-from sr_demo.ui.compare import adjust_handlers, limits
+from sr_demo.ui.compare import adjust_handlers, detail_limits
 from sr_demo.ui.compare.adjust_handlers import AdjustHandlers
-from sr_demo.ui.compare.adjustment import Wish, adjusted, is_outdated, unchanged
+from sr_demo.ui.compare.adjustment import AdjustmentRequest, apply_adjustment, is_outdated, previous_value
 from sr_demo.ui.compare.comparison import Task, compare
+from sr_demo.ui.compare.detail_limits import Mask
 from sr_demo.ui.compare.layout import lay_out
-from sr_demo.ui.compare.limits import Mask
 from sr_demo.ui.compare.view import MOST_SPREAD, gray_image
-from sr_demo.ui.histories import Run
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.histories import StoredComparison
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.viewer import GONE, viewer_value
@@ -63,7 +63,7 @@ def grain(image: Image, progress: Progress) -> Image:
     return np.clip(made + np.random.default_rng(1).normal(0, 0.1, made.shape).astype(np.float32), 0, 1)
 
 
-def finished(store: Store, *, test: bool = False, face_detail: float = 1.0) -> Run:
+def finished(store: Store, *, test: bool = False, face_detail: float = 1.0) -> StoredComparison:
     """A comparison of bicubic with a method that draws grain; the partner is bicubic, too."""
     grainy = replace(fakes.approach(fakes.Fake(grain), name="grainy", invents=True), options=GenerativeOptions)
     options = GenerativeOptions(face_detail=face_detail)
@@ -72,7 +72,7 @@ def finished(store: Store, *, test: bool = False, face_detail: float = 1.0) -> R
     with Callers().admitted() as caller:
         *_, view = compare(Runner(), store, task, caller)
     assert view.comparison is not None
-    run = Run(view.folder, "photo", "<img>", view.comparison)
+    run = StoredComparison(view.folder, "photo", "<img>", view.comparison)
     run.write({"viewer": viewer_value(view.for_viewer(), adjustable=True), "table": "", "chart": "", "families": ""})
     return run
 
@@ -86,15 +86,15 @@ def image(shown: dict[str, Any], name: str) -> dict[str, Any]:
     return next(one for one in shown["viewer"]["images"] if one["id"] == name)
 
 
-def pixels(run: Run, name: str) -> Image:
+def pixels(run: StoredComparison, name: str) -> Image:
     return read(run.folder / name).rgb
 
 
 def test_what_is_saved_is_what_the_viewer_mixes(store: Store) -> None:
     run = finished(store)
     whole, lr = pixels(run, "grainy.png"), image_of(pixels(run, "input.png"))
-    plain = faithful.agreeing(image_of(resize(lr.rgb, (192, 256))), lr).rgb
-    shown = adjusted(Runner(), run, Wish(0.6), SILENT)
+    plain = faithful.with_lr_consistency(image_of(resize(lr.rgb, (192, 256))), lr).rgb
+    shown = apply_adjustment(Runner(), run, AdjustmentRequest(0.6), SILENT)
     found = image(shown, "grainy")
     none, all_of_it, saved = (
         pixels(run, Path(found[key]).name) for key in ("faithful_url", "detailed_url", "download_url")
@@ -108,7 +108,7 @@ def test_what_is_saved_is_what_the_viewer_mixes(store: Store) -> None:
 
 def test_zip_page_report_and_table_have_the_detail_that_is_shown(store: Store) -> None:
     run = finished(store)
-    shown = adjusted(Runner(), run, Wish(0.5), SILENT)
+    shown = apply_adjustment(Runner(), run, AdjustmentRequest(0.5), SILENT)
     with zipfile.ZipFile(run.folder / ZIP) as archive:
         assert {"input.png", "bicubic.png", "grainy_detail-50.png", "report.html"} <= set(archive.namelist())
         assert "grainy.png" not in archive.namelist()
@@ -116,7 +116,7 @@ def test_zip_page_report_and_table_have_the_detail_that_is_shown(store: Store) -
     row = report["results"][1]
     assert row["options"]["detail"] == 0.5 and row["lr_consistency"] > run.comparison.results[1].scores.lr_consistency
     assert "Grainy, detail 0.5" in shown["table"] and "detail 0.5" in Path(shown["files"]["html"]).read_text()
-    back = adjusted(Runner(), run, Wish(1), SILENT)
+    back = apply_adjustment(Runner(), run, AdjustmentRequest(1), SILENT)
     assert "Grainy, detail" not in back["table"] and not image(back, "grainy")["download_url"]
     with zipfile.ZipFile(run.folder / ZIP) as archive:
         assert "grainy.png" in archive.namelist()
@@ -129,7 +129,7 @@ def test_a_result_too_large_for_a_browser_is_downloaded_whole(store: Store, monk
     for name in ("bicubic", "grainy"):
         before = image(run.read(), name)
         assert before["url"].endswith(f"{name}_smaller.png") and before["download_url"].endswith(f"/{name}.png")
-    shown = adjusted(Runner(), run, Wish(0.6), SILENT)
+    shown = apply_adjustment(Runner(), run, AdjustmentRequest(0.6), SILENT)
     assert image(shown, "bicubic")["download_url"].endswith("/bicubic.png")
     assert image(shown, "grainy")["download_url"].endswith("/grainy_detail-60.png")
 
@@ -138,7 +138,7 @@ def test_a_result_too_large_for_a_browser_is_downloaded_whole(store: Store, monk
 def test_an_adjustment_leaves_a_comparison_that_was_brought_back_meanwhile(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = Context([fakes.good()], Runner(), store, Stops(), Limits())
+    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits())
     with gr.Blocks():
         parts = lay_out(context)
     first, second = finished(store), finished(store)
@@ -149,10 +149,10 @@ def test_an_adjustment_leaves_a_comparison_that_was_brought_back_meanwhile(
 
     def meanwhile(*arguments: Any) -> Any:
         context.histories.bring_back("me", first.id)
-        return adjusted(*arguments)
+        return apply_adjustment(*arguments)
 
     handlers = AdjustHandlers(context, parts)
-    monkeypatch.setattr(adjust_handlers, "adjusted", meanwhile)
+    monkeypatch.setattr(adjust_handlers, "apply_adjustment", meanwhile)
     assert parts.results.viewer not in handlers.adjust(event, asked)
     assert image(second.read(), "grainy")["download_url"], "it is there when it is brought back"
     context.histories.bring_back("me", second.id)
@@ -162,7 +162,7 @@ def test_an_adjustment_leaves_a_comparison_that_was_brought_back_meanwhile(
 
 @pytest.mark.usefixtures("gradio_loops")
 def test_the_menu_that_saves_a_result_closes_where_that_result_has_changed(store: Store) -> None:
-    context = Context([fakes.good()], Runner(), store, Stops(), Limits())
+    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits())
     with gr.Blocks():
         parts = lay_out(context)
     run = finished(store)
@@ -174,15 +174,15 @@ def test_the_menu_that_saves_a_result_closes_where_that_result_has_changed(store
         update = handlers.close_outdated(name and str(run.folder / name), asked)
         return getattr(update, "visible", None) is False
 
-    adjusted(Runner(), run, Wish(1, mapped=True), SILENT)
+    apply_adjustment(Runner(), run, AdjustmentRequest(1, mapped=True), SILENT)
     assert [closes(name) for name in ("bicubic.png", "grainy.png", None)] == [False, False, False]
-    adjusted(Runner(), run, Wish(0.6), SILENT)
+    apply_adjustment(Runner(), run, AdjustmentRequest(0.6), SILENT)
     assert [closes(name) for name in ("bicubic.png", "grainy.png", "grainy_detail-60.png")] == [False, True, False]
 
 
 @pytest.mark.usefixtures("gradio_loops")
 def test_a_request_about_deleted_results_is_answered(store: Store) -> None:
-    context = Context([fakes.good()], Runner(), store, Stops(), Limits())
+    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits())
     with gr.Blocks():
         parts = lay_out(context)
     run = finished(store)
@@ -200,15 +200,15 @@ def test_a_request_about_deleted_results_is_answered(store: Store) -> None:
 
 def test_a_request_that_arrives_after_a_later_one_is_outdated(store: Store) -> None:
     run = finished(store)
-    assert not is_outdated(run, Wish(0.5, number=1))
-    adjusted(Runner(), run, Wish(0.5, number=2), SILENT)
-    assert is_outdated(run, Wish(0.6, number=1)) and not is_outdated(run, Wish(0.6, number=2))
+    assert not is_outdated(run, AdjustmentRequest(0.5, number=1))
+    apply_adjustment(Runner(), run, AdjustmentRequest(0.5, number=2), SILENT)
+    assert is_outdated(run, AdjustmentRequest(0.6, number=1)) and not is_outdated(run, AdjustmentRequest(0.6, number=2))
 
 
 def test_maps_are_made_on_request_and_mark_what_was_invented(store: Store) -> None:
     run = finished(store)
-    assert not image(adjusted(Runner(), run, Wish(1), SILENT), "grainy")["invention_url"]
-    shown = adjusted(Runner(), run, Wish(1, mapped=True), SILENT)
+    assert not image(apply_adjustment(Runner(), run, AdjustmentRequest(1), SILENT), "grainy")["invention_url"]
+    shown = apply_adjustment(Runner(), run, AdjustmentRequest(1, mapped=True), SILENT)
     assert image(shown, "bicubic")["invention_url"] and not image(shown, "input")["invention_url"]
     opacity = {}
     for name in ("bicubic", "grainy"):
@@ -220,7 +220,7 @@ def test_maps_are_made_on_request_and_mark_what_was_invented(store: Store) -> No
 
 def test_with_an_original_the_map_has_right_missing_and_invented(store: Store) -> None:
     run = finished(store, test=True)
-    shown = adjusted(Runner(), run, Wish(0.5, mapped=True), SILENT)
+    shown = apply_adjustment(Runner(), run, AdjustmentRequest(0.5, mapped=True), SILENT)
     assert shown["viewer"]["adjusted"] == {
         "detail": 0.5, "mapped": True, "number": 0, "reference": True, "mask_url": "", "faces_url": "", "spread": False,
     }  # fmt: skip
@@ -236,7 +236,7 @@ def test_where_samples_differ_is_the_map_of_a_diffusion_model(store: Store) -> N
     spread[:, :128] = 20 / 255
     write_png(gray_image(spread / MOST_SPREAD), run.folder / "grainy_spread.png")
     for detail in (1.0, 0.0):
-        shown = adjusted(Runner(), run, Wish(detail, mapped=True), SILENT)
+        shown = apply_adjustment(Runner(), run, AdjustmentRequest(detail, mapped=True), SILENT)
         assert shown["viewer"]["adjusted"]["spread"]
         opacity = read(run.folder / Path(image(shown, "grainy")["invention_url"]).name).alpha
         found = np.zeros(2) if opacity is None else [opacity[:, :128].mean(), opacity[:, 128:].mean()]
@@ -250,10 +250,12 @@ def test_of_a_part_only_its_results_are_adjusted(store: Store) -> None:
     write_png(image_of(part), run.folder / "input.png")
     where = Part(0.25, 0.25, 0.5, 0.5)
     images = [whole[0], replace(whole[1], part=where), replace(whole[2], part=where)]
-    shown = adjusted(Runner(), replace(run, comparison=replace(run.comparison, images=images)), Wish(0.5), SILENT)
+    shown = apply_adjustment(
+        Runner(), replace(run, comparison=replace(run.comparison, images=images)), AdjustmentRequest(0.5), SILENT
+    )
     found = image(shown, "grainy")
     assert found["part"] == where and pixels(run, Path(found["faithful_url"]).name).shape == (192, 256, 3)
-    plain = faithful.agreeing(image_of(resize(lr.rgb, (192, 256))), lr).rgb
+    plain = faithful.with_lr_consistency(image_of(resize(lr.rgb, (192, 256))), lr).rgb
     np.testing.assert_allclose(pixels(run, Path(found["faithful_url"]).name), plain, atol=2 * LEVEL)
 
 
@@ -261,15 +263,15 @@ def left_half_white() -> Mask:
     """As the browser sends it: white where nothing may be invented."""
     white = np.zeros((384, 512, 3), np.float32)
     white[:, :256] = 1
-    found = limits.mask_of(START + base64.b64encode(encode_png(image_of(white))).decode())
+    found = detail_limits.mask_of(START + base64.b64encode(encode_png(image_of(white))).decode())
     assert found is not None
     return found
 
 
 def test_where_the_mask_is_white_the_result_is_faithful_and_all_downloads_show_it(store: Store) -> None:
     run, mask = finished(store), left_half_white()
-    plain = adjusted(Runner(), run, Wish(0.6), SILENT)
-    shown = adjusted(Runner(), run, Wish(0.6, mask=mask), SILENT)
+    plain = apply_adjustment(Runner(), run, AdjustmentRequest(0.6), SILENT)
+    shown = apply_adjustment(Runner(), run, AdjustmentRequest(0.6, mask=mask), SILENT)
     found = image(shown, "grainy")
     faithful_one, saved = (pixels(run, Path(found[key]).name) for key in ("faithful_url", "download_url"))
     np.testing.assert_allclose(saved[:, :100], faithful_one[:, :100], atol=LEVEL)
@@ -288,18 +290,18 @@ def test_where_the_mask_is_white_the_result_is_faithful_and_all_downloads_show_i
 def test_page_and_command_line_follow_one_rule(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lowest of slider, mask and faces holds at each place."""
 
-    def keep(faces: Sequence[Face], size: Size, detail: float) -> Kept:
+    def keep(faces: Sequence[Face], size: Size, detail: float) -> FaceDetailLimit:
         allowed = np.ones(size, np.float32)
         allowed[24:] = detail
-        return Kept(allowed, 1)
+        return FaceDetailLimit(allowed, 1)
 
     monkeypatch.setattr(faithful, "detect", lambda _: (Face(1, 30, 5, 5, 1.0),))
-    monkeypatch.setattr(faithful, "keep_faces", keep)
+    monkeypatch.setattr(faithful, "face_detail_limit", keep)
     run, mask = finished(store, face_detail=0.3), left_half_white()
     lr, job = image_of(pixels(run, "input.png")), run.comparison.results[1].job
-    allowed = faithful.allowed_by(read(limits.written(mask, run.folder)).rgb)
+    allowed = faithful.allowed_detail(read(detail_limits.written(mask, run.folder)).rgb)
     for detail in (1.0, 0.5, 0.2):
-        shown = adjusted(Runner(), run, Wish(detail, mask=mask), SILENT)
+        shown = apply_adjustment(Runner(), run, AdjustmentRequest(detail, mask=mask), SILENT)
         saved = pixels(run, Path(image(shown, "grainy")["download_url"]).name)
         wanted = Runner().run(faithful.with_detail(job, detail), lr, allowed=allowed)
         np.testing.assert_allclose(saved, wanted.rgb, atol=3 * LEVEL)
@@ -310,9 +312,9 @@ def test_page_and_command_line_follow_one_rule(store: Store, monkeypatch: pytest
 
 def test_only_what_the_last_mask_has_made_is_kept(store: Store) -> None:
     run, mask = finished(store), left_half_white()
-    adjusted(Runner(), run, Wish(mask=mask), SILENT)
+    apply_adjustment(Runner(), run, AdjustmentRequest(mask=mask), SILENT)
     assert len(list(run.folder.glob("*_masked-*"))) == 1
-    shown = adjusted(Runner(), run, Wish(), SILENT)
+    shown = apply_adjustment(Runner(), run, AdjustmentRequest(), SILENT)
     assert not list(run.folder.glob("*mask*")) and image(shown, "grainy")["download_url"] == ""
 
 
@@ -320,15 +322,15 @@ def test_only_what_the_last_mask_has_made_is_kept(store: Store) -> None:
 def test_a_mask_that_is_no_mask_is_refused(store: Store, sent: object) -> None:
     run = finished(store)
     with pytest.raises(BadInput, match="Paint it again"):
-        adjusted(Runner(), run, Wish(mask=limits.mask_of(sent)), SILENT)
+        apply_adjustment(Runner(), run, AdjustmentRequest(mask=detail_limits.mask_of(sent)), SILENT)
     assert not list(run.folder.glob("*mask*"))
 
 
 def test_a_refused_request_brings_back_what_was_shown(store: Store) -> None:
     run = finished(store)
-    assert unchanged(run, 1)["adjusted"] == {"detail": 1.0, "mapped": False, "number": 1}
-    shown = adjusted(Runner(), run, Wish(0.5, number=2), SILENT)
-    again = unchanged(run, 3)
+    assert previous_value(run, 1)["adjusted"] == {"detail": 1.0, "mapped": False, "number": 1}
+    shown = apply_adjustment(Runner(), run, AdjustmentRequest(0.5, number=2), SILENT)
+    again = previous_value(run, 3)
     assert again["images"] == shown["viewer"]["images"]
     assert again["adjusted"] == {**shown["viewer"]["adjusted"], "number": 3}
 
@@ -336,5 +338,7 @@ def test_a_refused_request_brings_back_what_was_shown(store: Store) -> None:
 @pytest.mark.parametrize("detail", [None, "x", -0.1, 1.1, float("nan")])
 def test_a_browser_that_sends_nonsense_is_refused(detail: object) -> None:
     with pytest.raises(BadInput, match="from 0 to 1"):
-        Wish.of(SimpleNamespace(detail=detail, mapped=False, number=1))
-    assert Wish.of(SimpleNamespace(detail=0.618, mapped="yes", number=3)) == Wish(0.6, False, 3)
+        AdjustmentRequest.of(SimpleNamespace(detail=detail, mapped=False, number=1))
+    assert AdjustmentRequest.of(SimpleNamespace(detail=0.618, mapped="yes", number=3)) == AdjustmentRequest(
+        0.6, False, 3
+    )

@@ -24,7 +24,7 @@ from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.layout import lay_out
 from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.languages import texts
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.source import Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -41,8 +41,8 @@ def store() -> Iterator[Store]:
 
 
 @pytest.fixture
-def context(store: Store) -> Context:
-    return Context(OURS, Runner(), store, Stops(), Limits())
+def context(store: Store) -> PageContext:
+    return PageContext(OURS, Runner(), store, Stops(), Limits())
 
 
 @pytest.fixture
@@ -53,13 +53,13 @@ def source_path(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def source(context: Context, components: CompareComponents, source_path: str) -> Source:
+def source(context: PageContext, components: CompareComponents, source_path: str) -> Source:
     taken = Handlers(context, components).take(source_path, None, presets.OWN, False, ["bicubic"], [])
     return taken[components.photo.source]
 
 
 def test_a_photo_has_a_recommendation_with_reasons_and_without_one_there_is_none(
-    context: Context, components: CompareComponents, source: Source
+    context: PageContext, components: CompareComponents, source: Source
 ) -> None:
     handlers, shown = AdviceHandlers(context, components), components.results.advice
     text = handlers.show(source)[shown]
@@ -70,7 +70,7 @@ def test_a_photo_has_a_recommendation_with_reasons_and_without_one_there_is_none
 
 
 def test_the_button_ticks_what_is_recommended_and_the_baseline(
-    context: Context, components: CompareComponents, source: Source
+    context: PageContext, components: CompareComponents, source: Source
 ) -> None:
     ticked = AdviceHandlers(context, components).tick(source)
     choice = components.choice
@@ -80,7 +80,7 @@ def test_the_button_ticks_what_is_recommended_and_the_baseline(
 
 
 def test_a_new_photo_ticks_what_suits_it_until_the_visitor_chooses(
-    context: Context, components: CompareComponents, source: Source
+    context: PageContext, components: CompareComponents, source: Source
 ) -> None:
     handlers, choice = AdviceHandlers(context, components), components.choice
     at_first = ["bicubic", "edsr", "rdn"]
@@ -95,7 +95,7 @@ def test_a_new_photo_ticks_what_suits_it_until_the_visitor_chooses(
 
 
 def test_what_is_chosen_while_a_proposal_is_made_stays_and_the_next_photo_gets_a_proposal(
-    context: Context, components: CompareComponents, source: Source
+    context: PageContext, components: CompareComponents, source: Source
 ) -> None:
     handlers, choice = AdviceHandlers(context, components), components.choice
     visitor, other = gr.Request(session_hash="visitor"), gr.Request(session_hash="other")
@@ -109,7 +109,7 @@ def test_what_is_chosen_while_a_proposal_is_made_stays_and_the_next_photo_gets_a
 
 
 def test_after_a_test_against_the_original_it_has_what_was_measured(
-    context: Context, components: CompareComponents, source: Source
+    context: PageContext, components: CompareComponents, source: Source
 ) -> None:
     values = {component: getattr(component, "value", None) for component in components.run_inputs()}
     choice, shown = components.choice, components.results.advice
@@ -124,7 +124,7 @@ def test_after_a_test_against_the_original_it_has_what_was_measured(
 
 
 def test_a_run_that_ends_says_nothing_about_a_photo_that_was_opened_meanwhile(
-    context: Context, components: CompareComponents, source: Source, tmp_path: Path
+    context: PageContext, components: CompareComponents, source: Source, tmp_path: Path
 ) -> None:
     values = {component: getattr(component, "value", None) for component in components.run_inputs()}
     values |= {components.photo.source: source, components.choice.methods: ["bicubic", "edsr"]}
@@ -138,7 +138,7 @@ def test_a_run_that_ends_says_nothing_about_a_photo_that_was_opened_meanwhile(
 
 
 def test_faces_can_be_kept_where_there_are_some(
-    context: Context, components: CompareComponents, source: Source, monkeypatch: pytest.MonkeyPatch
+    context: PageContext, components: CompareComponents, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep, handlers = components.results.keep_faces, AdviceHandlers(context, components)
     assert not handlers.show(source)[keep].visible
@@ -154,7 +154,7 @@ def test_the_box_limits_detail_in_faces_for_methods_that_invent(
     store: Store, gradio_loops: None, source_path: str, ticked: bool, share: float
 ) -> None:
     srgan = next(a for a in APPROACHES if a.id == "srgan")
-    context = Context((OURS[0], srgan), Runner(), store, Stops(), Limits())
+    context = PageContext((OURS[0], srgan), Runner(), store, Stops(), Limits())
     with gr.Blocks():
         components = lay_out(context)
     taken = Handlers(context, components).take(source_path, None, presets.OWN, False, ["bicubic"], [])

@@ -20,8 +20,8 @@ from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.run_handlers import RunHandlers
-from sr_demo.ui.compare.sizes import Chosen
-from sr_demo.ui.method_choices import WHOLE, Context, region_choices
+from sr_demo.ui.compare.sizes import ChosenSize
+from sr_demo.ui.method_choices import WHOLE, PageContext, region_choices
 from sr_demo.ui.source import Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -32,9 +32,9 @@ REQUEST: Any = SimpleNamespace(session_hash="visitor")
 
 
 @pytest.fixture
-def context() -> Iterator[Context]:
+def context() -> Iterator[PageContext]:
     store = Store()
-    yield Context((BICUBIC,), Runner(), store, Stops(), Limits())
+    yield PageContext((BICUBIC,), Runner(), store, Stops(), Limits())
     shutil.rmtree(store.root)
 
 
@@ -51,7 +51,7 @@ def values_of(components: CompareComponents, source: object) -> dict[Any, Any]:
 
 
 def test_an_upload_is_decoded_once_for_all_events_and_runs(
-    context: Context, components: CompareComponents, photo: str, monkeypatch: pytest.MonkeyPatch
+    context: PageContext, components: CompareComponents, photo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[str] = []
 
@@ -74,7 +74,7 @@ def test_an_upload_is_decoded_once_for_all_events_and_runs(
 
 
 def test_every_update_with_the_photo_sets_its_box(
-    context: Context, components: CompareComponents, photo: str, tmp_path: Path
+    context: PageContext, components: CompareComponents, photo: str, tmp_path: Path
 ) -> None:
     handlers, parts = Handlers(context, components), components.photo
     taken = handlers.take(photo, None, presets.OWN, False, ["bicubic"], [])
@@ -97,7 +97,7 @@ def test_every_update_with_the_photo_sets_its_box(
 
 
 def test_a_run_ends_with_everything_and_its_downloads(
-    context: Context, components: CompareComponents, photo: str
+    context: PageContext, components: CompareComponents, photo: str
 ) -> None:
     source = Handlers(context, components).take(photo, None, presets.OWN, False, ["bicubic"], [])[
         components.photo.source
@@ -109,7 +109,7 @@ def test_a_run_ends_with_everything_and_its_downloads(
     assert all(last[button].visible for button in results.downloads.values())
 
 
-def test_without_a_photo_a_run_says_so(context: Context, components: CompareComponents) -> None:
+def test_without_a_photo_a_run_says_so(context: PageContext, components: CompareComponents) -> None:
     (only,) = RunHandlers(context, components).run(values_of(components, None), REQUEST)
     assert "There is no picture yet" in only[components.results.progress]
     assert components.results.viewer not in only
@@ -117,7 +117,7 @@ def test_without_a_photo_a_run_says_so(context: Context, components: CompareComp
 
 @pytest.mark.parametrize("size", [(300, 200), (130, 130), (257, 256), (40, 4000), (1600, 1067)])
 def test_a_region_that_is_proposed_is_among_the_choices(
-    context: Context, components: CompareComponents, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+    context: PageContext, components: CompareComponents, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
 ) -> None:
     handlers, source = Handlers(context, components), Source("a.png", "a.png", *size, ())
     for quick in (10_000, 52_000, 10**9):  # pixels that are enlarged at once
@@ -126,12 +126,12 @@ def test_a_region_that_is_proposed_is_among_the_choices(
             return 0.0 if source.box().width * source.box().height < quick else 1000.0
 
         monkeypatch.setattr(handlers, "_total_seconds", seconds)
-        proposed = handlers._with_proposed_region(source, False, [], Chosen(None))
+        proposed = handlers._with_proposed_region(source, False, [], ChosenSize(None))
         assert str(proposed.region_side or WHOLE) in [value for _, value in region_choices(source)]
 
 
 def test_the_part_and_the_comparison_begin_where_there_is_something_to_see(
-    context: Context, components: CompareComponents, tmp_path: Path
+    context: PageContext, components: CompareComponents, tmp_path: Path
 ) -> None:
     image = np.full((300, 400, 3), 0.5, np.float32)
     image[200:280, 20:100] = noise(80, 80)
@@ -150,7 +150,7 @@ def test_the_part_and_the_comparison_begin_where_there_is_something_to_see(
 
 
 def test_a_part_is_proposed_again_for_other_ticks_but_not_in_place_of_a_choice(
-    context: Context, components: CompareComponents, photo: str, monkeypatch: pytest.MonkeyPatch
+    context: PageContext, components: CompareComponents, photo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers, parts = Handlers(context, components), components.photo
 
@@ -169,7 +169,7 @@ def test_a_part_is_proposed_again_for_other_ticks_but_not_in_place_of_a_choice(
 
 
 def test_a_photo_that_is_opened_late_does_not_replace_what_came_after_it(
-    context: Context, components: CompareComponents, photo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: PageContext, components: CompareComponents, photo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers, parts = Handlers(context, components), components.photo
     other = tmp_path / "other.png"
@@ -195,7 +195,7 @@ def test_a_photo_that_is_opened_late_does_not_replace_what_came_after_it(
 
 
 def test_a_new_photo_is_shown_until_there_are_results(
-    context: Context, components: CompareComponents, photo: str
+    context: PageContext, components: CompareComponents, photo: str
 ) -> None:
     handlers, viewer = Handlers(context, components), components.results.viewer
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("gradio_loops")
 
 @pytest.mark.parametrize("precision", ["auto", "fp32", "bf16", "int8"])
 def test_the_precision_chosen_on_the_page_is_that_of_the_jobs(precision: str) -> None:
-    context = method_choices.Context([fakes.good()], Runner(), Store(), Stops(), Limits())
+    context = method_choices.PageContext([fakes.good()], Runner(), Store(), Stops(), Limits())
     with gr.Blocks():
         components = layout.lay_out(context)
     bound = next(bound for bound in components.choice.options if bound.owner == method_choices.PRECISION)
@@ -62,7 +62,7 @@ def test_without_nncf_int8_is_offered_for_what_comes_prepared(monkeypatch: pytes
 def test_programs_choose_it_among_the_options(tmp_path: Path) -> None:
     photo = tmp_path / "photo.png"
     write_png(image_of(noise(6, 8)), photo)
-    endpoints = api.Endpoints(method_choices.Context([fakes.good()], Runner(), Store(), Stops(), Limits()))
+    endpoints = api.Endpoints(method_choices.PageContext([fakes.good()], Runner(), Store(), Stops(), Limits()))
     _, report = endpoints.upscale(str(photo), "good", {"precision": "fp32"})
     assert report["precision"] == "fp32" and report["precision_loss_db"] is None
     with pytest.raises(gr.Error, match=r"no precision 'int9'\. There are: auto, fp32, bf16, fp16, int8\."):

@@ -16,8 +16,8 @@ from sr_demo.image import Limits, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.spec import Approach
 from sr_demo.ui.diffusion import view
-from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, DiffusionParts, approach_of
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionComponents, DiffusionHandlers, approach_of
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests.conftest import image_of, noise
@@ -28,7 +28,7 @@ VALUES = [{"steps": 3}.get(name, getattr(DiffusionOptions(), name)) for name in 
 
 
 @dataclass
-class Asked:
+class FakeRequest:
     """A visitor: what Gradio would inject."""
 
     session_hash: str = "visitor"
@@ -49,8 +49,8 @@ def tiny_approach():
 @pytest.fixture
 def handlers():
     approach, store = tiny_approach(), Store()
-    parts = DiffusionParts(gr.HTML(), gr.HTML(), gr.HTML(), gr.Button())
-    yield DiffusionHandlers(Context((approach,), Runner(), store, Stops(), Limits()), approach, parts)
+    parts = DiffusionComponents(gr.HTML(), gr.HTML(), gr.HTML(), gr.Button())
+    yield DiffusionHandlers(PageContext((approach,), Runner(), store, Stops(), Limits()), approach, parts)
     shutil.rmtree(store.folder)
 
 
@@ -62,7 +62,7 @@ def photo(tmp_path):
 
 def test_a_click_shows_guesses_their_spread_and_the_steps(handlers, photo):
     parts = handlers._parts
-    *_, last = handlers.guess(photo, 3, *VALUES, request=Asked())
+    *_, last = handlers.guess(photo, 3, *VALUES, request=FakeRequest())
     names = ["Your photo", "Start image", "Guess 1", "Guess 2", "Guess 3", "Where it is guessing"]
     assert arrived(last, parts) == names
     html = last[parts.explained]
@@ -70,7 +70,7 @@ def test_a_click_shows_guesses_their_spread_and_the_steps(handlers, photo):
 
 
 def test_a_guess_is_shown_as_soon_as_it_is_there_and_stays_after_stop(handlers, photo):
-    parts, visitor, updates = handlers._parts, Asked(), []
+    parts, visitor, updates = handlers._parts, FakeRequest(), []
     for update in handlers.guess(photo, 8, *VALUES, request=visitor):
         updates.append(update)
         if "Guess 1" in arrived(update, parts):
@@ -84,7 +84,7 @@ def test_a_guess_is_shown_as_soon_as_it_is_there_and_stays_after_stop(handlers, 
 
 
 def test_later_guesses_end_those_before_them(handlers, photo):
-    parts, visitor = handlers._parts, Asked()
+    parts, visitor = handlers._parts, FakeRequest()
     first = handlers.guess(photo, 8, *VALUES, request=visitor)
     next(first)
     second = list(handlers.guess(photo, 2, *VALUES, request=visitor))
@@ -96,7 +96,7 @@ def test_nothing_is_decoded_for_a_visitor_without_a_place(handlers, photo, monke
     parts, context = handlers._parts, handlers._context
     monkeypatch.setattr(context.uploads, "read", lambda *_: pytest.fail("decoded"))
     monkeypatch.setattr(context.callers, "admitted", refuse)
-    *_, last = handlers.guess(photo, 2, *VALUES, request=Asked())
+    *_, last = handlers.guess(photo, 2, *VALUES, request=FakeRequest())
     assert "busy" in last[parts.status]
 
 
@@ -105,13 +105,13 @@ def refuse(*_):
 
 
 def test_without_an_image_it_says_so(handlers):
-    (only,) = handlers.guess(None, 2, *VALUES, request=Asked())
+    (only,) = handlers.guess(None, 2, *VALUES, request=FakeRequest())
     assert "There is no picture yet" in only[handlers._parts.status]
 
 
 def test_a_catalogue_without_it_has_no_such_tab():
     store = Store()
-    assert approach_of(Context((), Runner(), store, Stops(), Limits())) is None
+    assert approach_of(PageContext((), Runner(), store, Stops(), Limits())) is None
     shutil.rmtree(store.folder)
 
 

@@ -26,9 +26,16 @@ from sr_demo.options import controls
 from sr_demo.progress import Progress
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.digits import pad, view
-from sr_demo.ui.digits.handlers import Digit, DigitHandlers, DigitParts
-from sr_demo.ui.digits.latent_handlers import ArtHandlers, ArtParts, VaryHandlers, VaryParts, WalkHandlers, WalkParts
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.digits.handlers import Digit, DigitComponents, DigitHandlers
+from sr_demo.ui.digits.latent_handlers import (
+    ArtComponents,
+    ArtHandlers,
+    VaryComponents,
+    VaryHandlers,
+    WalkComponents,
+    WalkHandlers,
+)
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests.digit_images import five
@@ -42,13 +49,13 @@ def parts_of(kind: type[P]) -> P:
 
 
 @pytest.fixture(scope="module")
-def context() -> Context:
-    return Context((), Runner(), Store(), Stops(), Limits())
+def context() -> PageContext:
+    return PageContext((), Runner(), Store(), Stops(), Limits())
 
 
 @pytest.fixture(scope="module")
-def handlers(context: Context) -> DigitHandlers:
-    return DigitHandlers(context, parts_of(DigitParts))
+def handlers(context: PageContext) -> DigitHandlers:
+    return DigitHandlers(context, parts_of(DigitComponents))
 
 
 def sent(image: np.ndarray[Any, Any]) -> Any:
@@ -81,16 +88,16 @@ def test_an_empty_sheet_gives_a_message(handlers: DigitHandlers) -> None:
     assert "There is no digit to see" in problem and "alert" in problem
 
 
-def test_the_first_digit_does_not_replace_what_the_visitor_chose_meanwhile(context: Context) -> None:
-    fresh = DigitHandlers(context, parts_of(DigitParts))
+def test_the_first_digit_does_not_replace_what_the_visitor_chose_meanwhile(context: PageContext) -> None:
+    fresh = DigitHandlers(context, parts_of(DigitComponents))
     assert fresh.parts.digit in fresh.take_first(None), "the tab opens with a digit"
     fresh.take_drawing(sent(np.ones((280, 280, 3))))
     late = fresh.take_first(None)
     assert fresh.parts.note not in late, "the message about the empty sheet stays"
 
 
-def test_a_refusal_is_not_replaced_by_the_first_digit(context: Context) -> None:
-    fresh = DigitHandlers(replace(context, callers=Callers(0)), parts_of(DigitParts))
+def test_a_refusal_is_not_replaced_by_the_first_digit(context: PageContext) -> None:
+    fresh = DigitHandlers(replace(context, callers=Callers(0)), parts_of(DigitComponents))
     assert "This server is busy" in fresh.take_drawing(sent(np.ones((280, 280, 3))))[fresh.parts.note]
     fresh.callers = context.callers
     assert fresh.parts.note not in fresh.take_first(None)
@@ -109,14 +116,14 @@ def test_sizes_from_strangers_are_checked(handlers: DigitHandlers, size: object)
     assert list(updates) == [handlers.parts.status] and "between 28 and 1800" in updates[handlers.parts.status]
 
 
-def test_walks_and_varied_numbers_need_something_to_start_from(context: Context) -> None:
-    walk, vary = WalkHandlers(context, parts_of(WalkParts)), VaryHandlers(context, parts_of(VaryParts))
+def test_walks_and_varied_numbers_need_something_to_start_from(context: PageContext) -> None:
+    walk, vary = WalkHandlers(context, parts_of(WalkComponents)), VaryHandlers(context, parts_of(VaryComponents))
     assert "There is no digit yet" in walk.walk(None, "mine", "3", "cppn-gan")[walk.parts.status]
     assert f"latent numbers 1 to {view.LATENT}" in vary.vary(None, view.LATENT + 1, "cppn-gan")[vary.parts.status]
 
 
 def test_work_ends_once_its_caller_is_gone(
-    context: Context, handlers: DigitHandlers, monkeypatch: pytest.MonkeyPatch
+    context: PageContext, handlers: DigitHandlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each handler looks at the stop flag while it draws."""
     digit = handlers.take_typical(3)[handlers.parts.digit]
@@ -128,8 +135,8 @@ def test_work_ends_once_its_caller_is_gone(
         yield Progress(stop=gone)
 
     monkeypatch.setattr(context.callers, "turn", turn)
-    walk, vary = WalkHandlers(context, parts_of(WalkParts)), VaryHandlers(context, parts_of(VaryParts))
-    art = ArtHandlers(context, parts_of(ArtParts))
+    walk, vary = WalkHandlers(context, parts_of(WalkComponents)), VaryHandlers(context, parts_of(VaryComponents))
+    art = ArtHandlers(context, parts_of(ArtComponents))
     for status, updates in (
         (handlers.parts.status, handlers.show(digit, 400, "cppn-gan", None)),
         (handlers.parts.note, handlers.take_typical(3)),

@@ -13,7 +13,7 @@ from sr_demo.imaging.samples import EXAMPLES, SAMPLES, write_sample
 from sr_demo.settings import Settings
 from sr_demo.ui import examples, page
 from sr_demo.ui.store import Store
-from tests.conftest import flip
+from tests.conftest import flip_bit
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def test_a_damaged_cached_example_is_written_again(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("SR_DEMO_CACHE", str(tmp_path))
     path = write_sample(SAMPLES[0], tmp_path / "samples")
     whole = path.read_bytes()
-    flip(path)
+    flip_bit(path)
     assert examples.sample_file(SAMPLES[0]) == path and path.read_bytes() == whole
 
 

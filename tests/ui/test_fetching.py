@@ -20,7 +20,7 @@ import pytest
 import safehttpx
 
 from sr_demo.errors import BadInput, Busy
-from sr_demo.ui import door, fetching
+from sr_demo.ui import fetching, request_validation
 from sr_demo.ui.several.queue import MOST_PHOTOS
 
 LIMIT = 2**20
@@ -70,14 +70,14 @@ def as_if_public(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "_transport", directly)
 
 
-def finished(work: Coroutine[Any, Any, T]) -> T:
+def run_in_thread(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in a thread of its own: where a browser was opened before, this one has a running event loop."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
 
 
 def fetch(address: str) -> Path:
-    return finished(fetching.fetch(address, LIMIT))
+    return run_in_thread(fetching.fetch(address, LIMIT))
 
 
 @pytest.mark.usefixtures("as_if_public")
@@ -85,7 +85,7 @@ def fetch(address: str) -> Path:
 def test_a_file_within_the_limit_arrives_in_the_upload_folder(host: str, path: str, tmp_path: Path) -> None:
     file = fetch(f"{host}/{path}")
     assert file.name == path and file.stat().st_size == 100_000 and file.parent.parent == tmp_path
-    assert door.uploaded(str(file)) == file
+    assert request_validation.upload_path(str(file)) == file
 
 
 @pytest.mark.usefixtures("as_if_public")
@@ -160,20 +160,20 @@ def test_what_is_not_of_the_internet_is_not_contacted_by_number_or_by_name(
         if host == "photos.example.org":
             monkeypatch.setattr(socket, "getaddrinfo", resolved)
         with pytest.raises(ValueError, match=r"failed validation|is no public address"):
-            finished(fetching._transport(httpx.URL(f"http://{host}/a.png").host))
+            run_in_thread(fetching._transport(httpx.URL(f"http://{host}/a.png").host))
         with pytest.raises(BadInput, match="could not be fetched"):
             fetch(f"http://{host}/a.png")
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "193.0.6.139", "2606:4700:4700::1111", "2a00:1450:4001::1"])
 def test_other_addresses_are_public(address: str) -> None:
-    assert finished(fetching._transport(address)).verified_ip == address
+    assert run_in_thread(fetching._transport(address)).verified_ip == address
 
 
 @pytest.mark.usefixtures("as_if_public")
 def test_the_limit_is_one_for_all_addresses_of_a_request(host: str, tmp_path: Path) -> None:
     addresses = [f"{host}/{name}" for name in ("large.png", "gone.png", "a.png", "b.png", "moved")]
-    large, gone, first, second, third = finished(fetching.fetch_all(addresses, 250_000))
+    large, gone, first, second, third = run_in_thread(fetching.fetch_all(addresses, 250_000))
     assert isinstance(large, BadInput) and "has more than 0 MB, the limit here. Choose" in str(large)
     assert isinstance(gone, BadInput) and "could not be fetched" in str(gone)
     assert isinstance(first, Path) and isinstance(second, Path) and len(list(tmp_path.iterdir())) == 2
@@ -183,16 +183,16 @@ def test_the_limit_is_one_for_all_addresses_of_a_request(host: str, tmp_path: Pa
 @pytest.mark.usefixtures("as_if_public")
 def test_so_is_the_time(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "_SECONDS_TOGETHER", 0.0)
-    *_, second = finished(fetching.fetch_all([f"{host}/a.png", f"{host}/b.png"], LIMIT))
+    *_, second = run_in_thread(fetching.fetch_all([f"{host}/a.png", f"{host}/b.png"], LIMIT))
     assert isinstance(second, BadInput) and "those before it took more than 0 s" in str(second)
 
 
 @pytest.mark.usefixtures("as_if_public")
 def test_too_many_addresses_are_refused_before_one_is_fetched(host: str, tmp_path: Path) -> None:
     most = [f"{host}/gone.png"] * MOST_PHOTOS
-    assert len(finished(fetching.fetch_all(most, LIMIT))) == MOST_PHOTOS
+    assert len(run_in_thread(fetching.fetch_all(most, LIMIT))) == MOST_PHOTOS
     with pytest.raises(BadInput, match="names 50 addresses of pictures at most, and this one names 51"):
-        finished(fetching.fetch_all([f"{host}/small.png", *most], LIMIT))
+        run_in_thread(fetching.fetch_all([f"{host}/small.png", *most], LIMIT))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -218,7 +218,7 @@ def test_one_address_of_a_list_that_cannot_be_fetched_does_not_keep_out_the_othe
     block_fn: Any = SimpleNamespace(inputs=[SimpleNamespace(data_model=dict)] * 2 + [SimpleNamespace()])
     small, gone = {"path": f"{host}/small.png"}, {"path": f"{host}/gone.png"}
     sent: list[Any] = [[dict(small), dict(gone), dict(small)], dict(small), dict(small)]
-    finished(door._fetched(page, block_fn, sent, LIMIT))
+    run_in_thread(request_validation._fetched(page, block_fn, sent, LIMIT))
     first, second, third = (Path(item["path"]) for item in sent[0])
     assert {str(first), str(second), str(third), sent[1]["path"]} == page.upload_file_set
     assert first.stat().st_size == third.stat().st_size == 100_000 and second.name == "gone.png"
@@ -227,13 +227,13 @@ def test_one_address_of_a_list_that_cannot_be_fetched_does_not_keep_out_the_othe
     with pytest.raises(BadInput, match=f"could not be fetched from '{host}/gone.png'"):
         fetching.check_present(second)
     with pytest.raises(BadInput, match="could not be fetched"):
-        finished(door._fetched(page, block_fn, [[], dict(gone), None], LIMIT))
+        run_in_thread(request_validation._fetched(page, block_fn, [[], dict(gone), None], LIMIT))
 
 
 @pytest.mark.usefixtures("host")
 def test_a_stand_in_of_any_name_has_its_reason() -> None:
     for address in ("http://x/reason", "http://x/", "http://x/" + "a" * 500, "http://x/..", "image-1.png"):
         path = fetching.stand_in(address, BadInput("Wohl größer."))
-        assert path.is_file() and door.uploaded(str(path)) == path
+        assert path.is_file() and request_validation.upload_path(str(path)) == path
         with pytest.raises(BadInput, match=r"^Wohl größer\.$"):
             fetching.check_present(path)

@@ -14,7 +14,7 @@ from sr_demo.errors import BadInput
 from sr_demo.image import Size
 from sr_demo.reports.bundle import Comparison
 from sr_demo.ui import shared_links
-from sr_demo.ui.histories import MOST, Histories, Run
+from sr_demo.ui.histories import MOST, Histories, StoredComparison
 from sr_demo.ui.languages import texts
 from sr_demo.ui.store import Store
 from tests.ui.test_stops_and_store import aged, filled
@@ -29,8 +29,8 @@ def store() -> Iterator[Store]:
     shutil.rmtree(store.root)
 
 
-def run_in(store: Store, title: str = "photo.png: RDN") -> Run:
-    run = Run(store.new(), title, "<img>", Comparison("photo.png", Size(1, 1), "", (), ()))
+def run_in(store: Store, title: str = "photo.png: RDN") -> StoredComparison:
+    run = StoredComparison(store.new(), title, "<img>", Comparison("photo.png", Size(1, 1), "", (), ()))
     run.write({"table": title})
     return run
 

@@ -176,7 +176,7 @@ def test_a_page_is_sent_with_english_and_the_languages_that_its_request_names() 
     def sent(query: str, accepted: str) -> set[str]:
         headers = [(b"accept-language", accepted.encode())]
         scope = {"type": "http", "query_string": query.encode(), "headers": headers}
-        found = languages.named(Request(scope))
+        found = languages.requested_languages(Request(scope))
         context = copy_context()
         context.run(languages._named.set, found)
         return set(context.run(deepcopy, languages.translations().translations_dict))

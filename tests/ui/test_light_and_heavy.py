@@ -30,9 +30,9 @@ HEAVY = {
     "WalkHandlers.walk", "VaryHandlers.vary", "ArtHandlers.paint", "_photo.<locals>.learn",
     "TrainingHandlers.show",
     "DataHandlers.inspect", "DataHandlers.inspect_examples",
-    "LabHandlers.measure", "ExportHandlers.make",
+    "DeployHandlers.measure", "ExportHandlers.make",
     "CaptionHandlers.describe",
-    "OwnHandlers.open", "SaveHandlers.pack", "CommunityHandlers.search", "CommunityHandlers.fetch",
+    "VisitorModelHandlers.open", "SaveHandlers.pack", "CommunityHandlers.search", "CommunityHandlers.fetch",
 }  # fmt: skip
 """Handlers that compute, all of which enter through `Callers.admitted`."""
 
@@ -58,7 +58,7 @@ def test_no_event_that_carries_data_is_put_off() -> None:
     assert [fn.fn.__qualname__ for fn in carrying if fn.fn and fn.trigger_mode == "always_last"] == []
 
 
-ONCE = {"AdjustHandlers.find_faces", "MosaicHandlers.show_matches", "OwnHandlers.open"}
+ONCE = {"AdjustHandlers.find_faces", "MosaicHandlers.show_matches", "VisitorModelHandlers.open"}
 """Handlers of other events than presses of a button, which may drop a click while one before it is answered."""
 
 

@@ -19,8 +19,8 @@ from sr_demo.errors import MOST_LISTED, BadInput, first_few
 from sr_demo.image import Limits, encode_png
 from sr_demo.progress import SILENT, Progress
 from sr_demo.ui import photo_upload
-from sr_demo.ui.background_work import Finished, working
-from sr_demo.ui.photo_upload import Taken, take_in
+from sr_demo.ui.background_work import WorkResult, run_in_thread
+from sr_demo.ui.photo_upload import ReadPhotos, read_photos
 from tests.conftest import image_of, noise
 
 GOOD = encode_png(image_of(noise(8, 8)))
@@ -34,10 +34,10 @@ def packed(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def taken_from(tmp_path: Path, *files: Path, limits: Limits = Limits()) -> Taken:  # noqa: B008 - a frozen value
+def taken_from(tmp_path: Path, *files: Path, limits: Limits = Limits()) -> ReadPhotos:  # noqa: B008 - a frozen value
     folder = tmp_path / "taken"
     folder.mkdir()
-    taken = take_in(files, folder, limits, SILENT)
+    taken = read_photos(files, folder, limits, SILENT)
     assert sorted(folder.iterdir()) == taken.written, "nothing else is left in the folder"
     return taken
 
@@ -135,12 +135,12 @@ def test_a_slow_page_sees_the_newest_of_what_is_done(tmp_path: Path) -> None:
         done.set()
         return 7
 
-    events = working(work, Event(), "test")
+    events = run_in_thread(work, Event(), "test")
     shown: list[Any] = [next(events)]
     assert done.wait(10)
     shown += list(events)
     assert len(shown) <= 3
-    assert isinstance(shown[-1], Finished) and shown[-1].value == 7
+    assert isinstance(shown[-1], WorkResult) and shown[-1].value == 7
 
 
 def npz(path: Path, shape: tuple[int, ...], content: bytes, dtype: str = "|u1") -> Path:

@@ -19,16 +19,16 @@ from sr_demo.image import Limits, Size, write_png
 from sr_demo.inference.jobs import Job, Result
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import Scores
-from sr_demo.reports.edge import BUDGET, edge, edge_text, runs_on_cpu
+from sr_demo.reports.edge_device import BUDGET, edge_text, edge_verdict, runs_on_cpu
 from sr_demo.reports.table import html_table, record
 from sr_demo.spec import Approach
-from sr_demo.system.hardware import Needs
+from sr_demo.system.hardware import HardwareRequirements
 from sr_demo.ui.callers import Callers
 from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.comparison import Task, compare
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
-from sr_demo.ui.method_choices import Context, leading
+from sr_demo.ui.method_choices import PageContext, representative_jobs
 from sr_demo.ui.source import Source, cut
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -45,7 +45,7 @@ SMALL = (baselines.BICUBIC, GAN, WALKER)
 
 
 def jobs(approaches: tuple[Approach, ...] = SMALL) -> list[Job]:
-    return leading(approaches)
+    return representative_jobs(approaches)
 
 
 def photo(folder: Path, width: int, height: int) -> str:
@@ -62,12 +62,12 @@ def store() -> Iterator[Store]:
 
 
 @pytest.fixture
-def context(store: Store) -> Context:
-    return Context(SMALL, Runner(), store, Stops(), Limits())
+def context(store: Store) -> PageContext:
+    return PageContext(SMALL, Runner(), store, Stops(), Limits())
 
 
 @pytest.fixture
-def handlers(context: Context, components: CompareComponents) -> Handlers:
+def handlers(context: PageContext, components: CompareComponents) -> Handlers:
     return Handlers(context, components)
 
 
@@ -131,7 +131,7 @@ def test_inputs_stay_below_250_pixels_and_it_is_said(
     width: int, height: int, test: bool, given: tuple[int, int], sentence: str
 ) -> None:
     source = Source("x.png", "x.png", width, height, ())
-    assert presets.tests(source) == test
+    assert presets.supports_test(source) == test
     size = source.size_within(presets.max_side(presets.FAMILIES, test))
     downscaled = tuple(side // 4 for side in size) if test else size
     assert downscaled == given and max(downscaled) < presets.BELOW
@@ -242,14 +242,18 @@ FILE = WeightFile("x.safetensors", "0" * 64, 10**6)
             "does not fit",
             "no: its weights take 600 MB",
         ),
-        (result(Checkpoint("c", "c", needs=Needs(12 * 10**9, 0, ""))), "does not fit", "no, needs a GPU"),
+        (
+            result(Checkpoint("c", "c", needs=HardwareRequirements(12 * 10**9, 0, ""))),
+            "does not fit",
+            "no, needs a GPU",
+        ),
     ],
 )
 def test_the_edge_rule_is_tied_to_figures(made: Result, level: str, cell: str) -> None:
-    assert edge(made).level == level
+    assert edge_verdict(made).level == level
     assert edge_text(made).startswith(cell)
     assert runs_on_cpu(made) is ("GPU" not in cell)
-    assert record(made)["edge"] == edge(made).sentence
+    assert record(made)["edge"] == edge_verdict(made).sentence
     assert BUDGET.hardware == "2 cores, 8 GB"
 
 

@@ -17,7 +17,7 @@ from sr_demo.image import Limits, quantize, read
 from sr_demo.inference.runner import Runner
 from sr_demo.settings import Settings
 from sr_demo.ui import page, previews
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.previews import visible
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -26,13 +26,13 @@ from tests.conftest import noise
 
 
 @pytest.fixture
-def context() -> Iterator[Context]:
+def context() -> Iterator[PageContext]:
     store = Store()
-    yield Context((fakes.good(),), Runner(), store, Stops(), Limits())
+    yield PageContext((fakes.good(),), Runner(), store, Stops(), Limits())
     shutil.rmtree(store.root)
 
 
-def test_a_tiff_gets_a_preview_and_what_browsers_show_stays(context: Context, tmp_path: Path) -> None:
+def test_a_tiff_gets_a_preview_and_what_browsers_show_stays(context: PageContext, tmp_path: Path) -> None:
     image = Pillow.fromarray(quantize(noise(24, 32)))
     for name in ("photo.tif", "photo.png", "photo.jpg", "photo.webp"):
         image.save(tmp_path / name)
@@ -47,11 +47,11 @@ def test_a_tiff_gets_a_preview_and_what_browsers_show_stays(context: Context, tm
 
 @pytest.mark.usefixtures("gradio_loops")
 def test_a_late_preview_leaves_the_image_that_replaced_its_upload(
-    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: PageContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with gr.Blocks() as built:
         image = gr.Image(elem_id="box")
-        previews.uploaded(image, context, gr.HTML())
+        previews.connect_preview(image, context, gr.HTML())
     replaced, by_example, show = (fn.fn for fn in built.fns.values() if fn.fn)
     anna: Any = SimpleNamespace(session_hash="anna")
     bert: Any = SimpleNamespace(session_hash="bert")

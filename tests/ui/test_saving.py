@@ -19,7 +19,7 @@ from sr_demo.ui.compare import save_menu
 from sr_demo.ui.compare import saving as savings
 from sr_demo.ui.compare.save_menu import SaveHandlers
 from sr_demo.ui.compare.saving import ZIP, Saving
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from sr_demo.ui.uploads import UploadCache
@@ -150,7 +150,7 @@ def test_what_takes_too_long_is_refused(
 def test_nothing_can_be_saved_until_the_chosen_format_is_encoded(
     store: Store, uploads: UploadCache, result: Path, gradio_loops: None
 ) -> None:
-    context = Context([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
+    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
     with gr.Blocks():
         menu = save_menu.lay_out()
     handlers = SaveHandlers(Saving(store, uploads, LIMITS), context, menu)
@@ -164,7 +164,7 @@ def test_nothing_can_be_saved_until_the_chosen_format_is_encoded(
 def test_a_file_that_was_selected_before_is_never_offered(
     store: Store, uploads: UploadCache, result: Path, gradio_loops: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = Context([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
+    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
     with gr.Blocks() as page:
         menu, view = save_menu.lay_out(), gr.HTML()
         save_menu.connect(context, menu, view)
@@ -190,7 +190,7 @@ def test_a_file_that_was_selected_before_is_never_offered(
 def test_a_result_that_is_deleted_while_it_is_encoded_is_said_to_be_gone(
     store: Store, uploads: UploadCache, result: Path, gradio_loops: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = Context([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
+    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
     with gr.Blocks():
         menu = save_menu.lay_out()
     handlers = SaveHandlers(Saving(store, uploads, LIMITS), context, menu)

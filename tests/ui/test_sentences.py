@@ -30,9 +30,9 @@ NOT_ON_THE_PAGE = (
     "deploy.report", "digits.data", "export.int8_forms", "hub.datasets", "hub.fetching", "reports.pairing",
     "system.folders", "system.outputs", "system.ray_cluster", "training",
     # Settings of the server.
-    "community.index", "own.folder", "settings",
+    "community.index", "user_models.folder", "settings",
     # What programs send, and what is wrong in code that calls this package.
-    "digits.lab", "inference.jobs", "metrics", "spec", "ui.api", "ui.arguments", "ui.clicks", "ui.mcp",
+    "digits.inference", "inference.jobs", "metrics", "spec", "ui.api", "ui.arguments", "ui.clicks", "ui.mcp",
 )  # fmt: skip
 """Modules whose sentences no one meets on the page."""
 ONLY_FOR_PROGRAMS = (

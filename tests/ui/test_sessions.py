@@ -11,8 +11,8 @@ from sr_demo.ui import sessions
 
 @pytest.mark.usefixtures("gradio_loops")
 def test_a_session_holds_its_state_and_no_copy_of_the_page() -> None:
-    sessions.make_light()
-    sessions.make_light()
+    sessions.drop_session_descriptions()
+    sessions.drop_session_descriptions()
     with gr.Blocks() as page:
         state, text = gr.State(["first"]), gr.Textbox("hello")
     mine, yours = SessionState(page), SessionState(page)

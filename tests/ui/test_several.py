@@ -23,8 +23,8 @@ from sr_demo.image import Limits, quantize, read, write_png
 from sr_demo.imaging.resize import resize
 from sr_demo.inference.runner import Runner
 from sr_demo.ui.compare import saving
-from sr_demo.ui.method_choices import Context
-from sr_demo.ui.several.handlers import SeveralHandlers, SeveralParts
+from sr_demo.ui.method_choices import PageContext
+from sr_demo.ui.several.handlers import SeveralComponents, SeveralHandlers
 from sr_demo.ui.several.queue import MOST_PHOTOS
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -36,16 +36,16 @@ NASTY = "<img src=x onerror=alert(1)>.png"
 
 
 @pytest.fixture
-def context() -> Iterator[Context]:
+def context() -> Iterator[PageContext]:
     store = Store()
-    yield Context((BICUBIC, LANCZOS), Runner(), store, Stops(), Limits())
+    yield PageContext((BICUBIC, LANCZOS), Runner(), store, Stops(), Limits())
     shutil.rmtree(store.root)
 
 
 @pytest.fixture
-def parts(gradio_loops: None) -> SeveralParts:
+def parts(gradio_loops: None) -> SeveralComponents:
     with gr.Blocks():
-        return SeveralParts(gr.Button(), gr.Button(), gr.HTML(), gr.HTML(), gr.DownloadButton())
+        return SeveralComponents(gr.Button(), gr.Button(), gr.HTML(), gr.HTML(), gr.DownloadButton())
 
 
 def last(updates: list[dict[Any, Any]], part: Any) -> Any:
@@ -58,11 +58,13 @@ def photo(folder: Path, name: str, seed: int = 0) -> str:
     return str(folder / name)
 
 
-def zipped(updates: list[dict[Any, Any]], parts: SeveralParts) -> zipfile.ZipFile:
+def zipped(updates: list[dict[Any, Any]], parts: SeveralComponents) -> zipfile.ZipFile:
     return zipfile.ZipFile(last(updates, parts.zip).value["path"])
 
 
-def test_many_photos_one_of_them_broken_make_one_zip(context: Context, parts: SeveralParts, tmp_path: Path) -> None:
+def test_many_photos_one_of_them_broken_make_one_zip(
+    context: PageContext, parts: SeveralComponents, tmp_path: Path
+) -> None:
     files = [photo(tmp_path / f"folder{number}", "photo.png", number) for number in range(6)]
     broken = tmp_path / NASTY
     broken.write_text("no image at all", encoding="utf-8")
@@ -83,7 +85,7 @@ def test_many_photos_one_of_them_broken_make_one_zip(context: Context, parts: Se
     assert report[0]["results"][0]["file"] == "photo_bicubic.png" and report[0]["results"][0]["licence"]
 
 
-def test_several_methods_make_several_results(context: Context, parts: SeveralParts, tmp_path: Path) -> None:
+def test_several_methods_make_several_results(context: PageContext, parts: SeveralComponents, tmp_path: Path) -> None:
     files = [photo(tmp_path, "a.png")]
     updates = list(SeveralHandlers(context, parts).run(files, ["bicubic", "lanczos"], *AS_THE_PHOTO, REQUEST))
     with zipped(updates, parts) as archive:
@@ -91,7 +93,7 @@ def test_several_methods_make_several_results(context: Context, parts: SeveralPa
 
 
 def test_results_are_written_like_each_photo_or_in_the_chosen_format(
-    context: Context, parts: SeveralParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    context: PageContext, parts: SeveralComponents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = [photo(tmp_path, "a.png"), str(tmp_path / "b.jpg")]
     exif = Pillow.Exif()
@@ -125,7 +127,7 @@ def test_results_are_written_like_each_photo_or_in_the_chosen_format(
     assert "AVIF is written here for up to" in last(updates, parts.photos)
 
 
-def test_stop_keeps_what_is_finished(context: Context, parts: SeveralParts, tmp_path: Path) -> None:
+def test_stop_keeps_what_is_finished(context: PageContext, parts: SeveralComponents, tmp_path: Path) -> None:
     files = [photo(tmp_path, f"{number}.png", number) for number in range(5)]
     updates: list[dict[Any, Any]] = []
     handlers = SeveralHandlers(context, parts)
@@ -149,7 +151,7 @@ def test_stop_keeps_what_is_finished(context: Context, parts: SeveralParts, tmp_
     ],
 )
 def test_what_cannot_be_done_is_said_before_anything_runs(
-    context: Context, parts: SeveralParts, count: int, methods: list[str], sentence: str
+    context: PageContext, parts: SeveralComponents, count: int, methods: list[str], sentence: str
 ) -> None:
     updates = list(SeveralHandlers(context, parts).run(["gone.png"] * count, methods, *AS_THE_PHOTO, REQUEST))
     assert len(updates) == 1 and sentence in updates[0][parts.line] and updates[0][parts.start].interactive

@@ -20,7 +20,7 @@ from sr_demo.errors import StorageError
 from sr_demo.image import Metadata, Size, encode_png, write_png
 from sr_demo.imaging.resize import resize
 from sr_demo.inference.jobs import Done, Job
-from sr_demo.reports import brought, formatting
+from sr_demo.reports import external_results, formatting
 from sr_demo.reports.bundle import Comparison
 from sr_demo.reports.saved_image import SavedImage, save
 from sr_demo.ui.viewer import shared_page
@@ -93,8 +93,8 @@ def test_every_method_comes_with_licence_cost_and_how_it_was_run(tmp_path: Path)
 
 def test_of_what_another_tool_made_no_costs_and_weights_are_stated(tmp_path: Path) -> None:
     small = noise(32, 32)
-    (job,) = brought.jobs_of([tmp_path / "topaz.png"])
-    done = brought.attempt(job, lambda: image_of(resize(small, (64, 64))), image_of(small), None)
+    (job,) = external_results.jobs_of([tmp_path / "topaz.png"])
+    done = external_results.attempt(job, lambda: image_of(resize(small, (64, 64))), image_of(small), None)
     assert isinstance(done, Done), done
     facts = shared_page._method(done.result).facts
     assert facts[:3] == ["64 x 64 pixels", "licence: not known", "by another tool; no shift was found"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sr_demo.errors import StorageError, unexpected
+from sr_demo.errors import StorageError, log_unexpected
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 
@@ -200,5 +200,5 @@ def test_uploads_lie_with_the_results_and_in_the_operators_folder(
 
 def test_a_full_disk_is_no_bug_wherever_it_comes_up() -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
-    assert unexpected(full, "comparing").startswith("The server's disk is full")
-    assert "reference" in unexpected(OSError(errno.EBADF, "Bad file descriptor"), "comparing")
+    assert log_unexpected(full, "comparing").startswith("The server's disk is full")
+    assert "reference" in log_unexpected(OSError(errno.EBADF, "Bad file descriptor"), "comparing")

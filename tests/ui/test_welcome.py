@@ -34,7 +34,7 @@ def test_they_are_there_small_and_complete() -> None:
 def test_they_come_from_the_weights_that_are_shipped(tab: Tab) -> None:
     """A network that is trained again leaves them behind: `python -m sr_demo.ui.welcome` computes them anew."""
     images = {image.id: image for image in welcome.images(tab)}
-    for now in welcome.made(tab):
+    for now in welcome.compute_results(tab):
         image = images.pop(f"welcome-{now.name}")
         assert (image.label, image.note) == (now.label, now.note)
         # Processors round differently; guesses add that up over their steps.

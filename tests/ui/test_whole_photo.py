@@ -25,7 +25,7 @@ from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.history import HistoryHandlers
 from sr_demo.ui.compare.run_handlers import RunHandlers
 from sr_demo.ui.languages import text
-from sr_demo.ui.method_choices import Context, quickest
+from sr_demo.ui.method_choices import PageContext, quickest
 from sr_demo.ui.source import Source
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
@@ -40,14 +40,14 @@ KEYS = ["bicubic", "net", "inventing"]
 
 
 @pytest.fixture
-def context() -> Iterator[Context]:
+def context() -> Iterator[PageContext]:
     store = Store()
-    yield Context((BICUBIC, INVENTING, NET), Runner(), store, Stops(), Limits())
+    yield PageContext((BICUBIC, INVENTING, NET), Runner(), store, Stops(), Limits())
     shutil.rmtree(store.root)
 
 
 @pytest.fixture
-def part(context: Context, components: CompareComponents, tmp_path: Path) -> Source:
+def part(context: PageContext, components: CompareComponents, tmp_path: Path) -> Source:
     """A part of a photo."""
     path = tmp_path / "photo.png"
     write_png(image_of(noise(200, 300)), path)
@@ -56,12 +56,14 @@ def part(context: Context, components: CompareComponents, tmp_path: Path) -> Sou
     return handlers.choose_region(taken[components.photo.source], "128")[components.photo.source]
 
 
-def run(context: Context, components: CompareComponents, source: Source, *, test: bool = False) -> list[dict[Any, Any]]:
+def run(
+    context: PageContext, components: CompareComponents, source: Source, *, test: bool = False
+) -> list[dict[Any, Any]]:
     return list(updates(context, components, source, test=test))
 
 
 def updates(
-    context: Context, components: CompareComponents, source: Source, *, test: bool = False
+    context: PageContext, components: CompareComponents, source: Source, *, test: bool = False
 ) -> Iterator[dict[Any, Any]]:
     values = {component: getattr(component, "value", None) for component in components.run_inputs()}
     values |= {components.photo.source: source, components.choice.methods: KEYS, components.choice.test: test}
@@ -73,7 +75,7 @@ def report(update: dict[Any, Any], components: CompareComponents) -> str:
 
 
 def test_the_quickest_faithful_network_enlarges_the_whole_photo(
-    context: Context, components: CompareComponents, part: Source
+    context: PageContext, components: CompareComponents, part: Source
 ) -> None:
     box, (*before, last) = part.box(), run(context, components, part)
     shown = {image["id"]: image for image in last[components.results.viewer]["images"]}
@@ -100,7 +102,7 @@ def part_file(update: dict[Any, Any], components: CompareComponents, name: str) 
 
 
 def test_only_a_whole_photo_that_was_enlarged_is_reported(
-    context: Context, components: CompareComponents, part: Source
+    context: PageContext, components: CompareComponents, part: Source
 ) -> None:
     *_, last = run(context, components, part)
     assert "The whole photo was enlarged too, by Net." in report(last, components)
@@ -113,7 +115,7 @@ def test_only_a_whole_photo_that_was_enlarged_is_reported(
 
 
 def test_a_method_that_failed_on_the_part_is_not_given_the_whole(
-    context: Context, components: CompareComponents, part: Source
+    context: PageContext, components: CompareComponents, part: Source
 ) -> None:
     def fails(*_: Any) -> Any:
         raise BadInput("This network is broken.")
@@ -128,7 +130,7 @@ def test_a_method_that_failed_on_the_part_is_not_given_the_whole(
 
 
 def test_a_comparison_that_was_stopped_leaves_the_way_back_to_the_one_before(
-    context: Context, components: CompareComponents, part: Source
+    context: PageContext, components: CompareComponents, part: Source
 ) -> None:
     history = components.results.history
     *_, last = run(context, components, part)
@@ -144,7 +146,7 @@ def test_a_comparison_that_was_stopped_leaves_the_way_back_to_the_one_before(
 
 
 def test_stop_stays_where_it_stops_something_else_too(
-    context: Context, components: CompareComponents, part: Source
+    context: PageContext, components: CompareComponents, part: Source
 ) -> None:
     stop = components.run.stop
     *_, last = run(context, components, part)
@@ -164,7 +166,7 @@ def test_stop_stays_where_it_stops_something_else_too(
     assert not last[stop].interactive
 
 
-def test_what_both_take_is_said_before(context: Context, components: CompareComponents, part: Source) -> None:
+def test_what_both_take_is_said_before(context: PageContext, components: CompareComponents, part: Source) -> None:
     handlers = Handlers(context, components)
     said = handlers.estimate(part, presets.OWN, False, KEYS, [])
     assert "for the whole photo (Net)" in said[components.run.estimate]
@@ -180,15 +182,15 @@ def test_what_both_take_is_said_before(context: Context, components: CompareComp
 
 
 def test_only_a_part_is_enlarged_where_the_whole_takes_too_long_or_does_not_fit(
-    context: Context, components: CompareComponents, part: Source, monkeypatch: pytest.MonkeyPatch
+    context: PageContext, components: CompareComponents, part: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, name, value in (
         (whole_photo, "PATIENCE_SECONDS", 0.0),
-        (memory_need, "room", lambda: memory_need.Room(1000, 10**12, 10**12)),
+        (memory_need, "room", lambda: memory_need.AvailableResources(1000, 10**12, 10**12)),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, value)
-            assert whole_photo.job_for(context, [Job(NET, NET.checkpoints[0], NET.options())], part) is None
+            assert whole_photo.whole_photo_job(context, [Job(NET, NET.checkpoints[0], NET.options())], part) is None
             assert (
                 "whole photo by"
                 not in Handlers(context, components).estimate(part, presets.OWN, False, KEYS, [])[
@@ -197,13 +199,13 @@ def test_only_a_part_is_enlarged_where_the_whole_takes_too_long_or_does_not_fit(
             )
 
 
-def test_a_test_compares_the_part_alone(context: Context, components: CompareComponents, part: Source) -> None:
+def test_a_test_compares_the_part_alone(context: PageContext, components: CompareComponents, part: Source) -> None:
     *_, last = run(context, components, part, test=True)
     images = last[components.results.viewer]["images"]
     assert all(image["part"] is None for image in images) and max(image["width"] for image in images) == 128
 
 
-def test_without_a_faithful_network_the_quickest_of_the_others_is_taken(context: Context) -> None:
+def test_without_a_faithful_network_the_quickest_of_the_others_is_taken(context: PageContext) -> None:
     jobs = {a.id: Job(a, a.checkpoints[0], a.options()) for a in (BICUBIC, NET, INVENTING)}
     estimates = context.runner.estimates
     assert quickest(estimates, list(jobs.values())) is jobs["net"]

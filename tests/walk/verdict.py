@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image as Pillow
 
-from sr_demo.codecs.sniff import shown
+from sr_demo.codecs.sniff import display_name
 from tests.walk.table import Case
 
 SECONDS = 10.0
@@ -74,7 +74,7 @@ def _of_sentence(case: Case, sentence: str, secrets: tuple[str, ...]) -> list[st
         wrong.append(f"not for people: {sentence!r}")
     if any(secret in sentence for secret in secrets):
         wrong.append(f"reveals a path: {sentence!r}")
-    if sentence.count(shown(case.name)) > 1:
+    if sentence.count(display_name(case.name)) > 1:
         wrong.append(f"names the file twice: {sentence!r}")
     if case.never and re.search(case.never, sentence):
         wrong.append(f"untrue: {sentence!r}")

@@ -102,12 +102,12 @@ def search_images(
         progress(count / len(tasks), files[number].name)
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             refused = json.loads(arrays["refused"].tobytes())
-            wanted = out / outputs.fitting(files[number].stem, f"_{number}.npz")
+            wanted = out / outputs.truncated_name(files[number].stem, f"_{number}.npz")
             if refused:
                 yield SearchResult(files[number], wanted, 0, 0, refused)
                 continue
             numbers = arrays["numbers"]
-        with outputs.reserved(wanted, overwrite=overwrite) as target, storage.guarded(out):
+        with outputs.reserve_path(wanted, overwrite=overwrite) as target, storage.disk_errors_translated(out):
             storage.write_atomically(target, content)
         nearest = numbers[..., 0].ravel()
         yield SearchResult(files[number], target, len(nearest), len(np.unique(nearest[nearest >= 0])))

@@ -28,7 +28,7 @@ from sr_demo.approaches.mosaic.shards import Recipe, Shard
 from sr_demo.approaches.mosaic.windows import Floats
 from sr_demo.errors import BadInput
 from sr_demo.progress import Progress
-from sr_demo.system import seals, storage
+from sr_demo.system import integrity, storage
 
 _MERGED_ARRAYS = ("codes", "factors", "looks", "places")
 
@@ -63,8 +63,8 @@ def build_named_database(request: BuildRequest, executor: Executor, progress: Pr
     if not request.files:
         raise BadInput(f"There are no pictures in {request.source}.")
     key = content_key(request)
-    storage.ready(named_databases.folder())
-    with storage.guarded(named_databases.folder()):
+    storage.ensure_folder(named_databases.folder())
+    with storage.disk_errors_translated(named_databases.folder()):
         lock = FileLock(named_databases.folder() / f".lock-{request.name}")
         try:
             lock.acquire(timeout=0)
@@ -192,7 +192,7 @@ def _write_card(
         "photos": [asdict(photo) for photo in photos],
         **checksums(request.build_place),
     }
-    _write(request.build_place / CARD, seals.sealed_json(written, indent=1))
+    _write(request.build_place / CARD, integrity.json_with_checksum(written, indent=1))
 
 
 def _write(path: Path, content: bytes) -> None:

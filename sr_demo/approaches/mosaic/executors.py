@@ -79,7 +79,7 @@ class RayExecutor:
         if not items:
             return
         code = {"py_modules": [str(ray_cluster.PACKAGE)]}
-        with ray_cluster.joined(self.address, self.workers, code) as ray:
+        with ray_cluster.ray_connection(self.address, self.workers, code) as ray:
             context = ray.data.DataContext.get_current()
             context.enable_progress_bars = False
             context.execution_options.preserve_order = False

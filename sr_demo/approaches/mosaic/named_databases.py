@@ -95,7 +95,7 @@ def delete(name: str) -> None:
     there = [folder() / one for one in names if (folder() / one).is_dir()]
     if not there:
         find(name)
-    with storage.guarded(folder()), storage.unfinished_folder(folder()) as hidden:
+    with storage.disk_errors_translated(folder()), storage.unfinished_folder(folder()) as hidden:
         # Hidden in one step, then removed: a half-deleted database is never listed. What a kill leaves is swept.
         for path in there:
             shutil.rmtree(path.rename(hidden / path.name))

@@ -24,7 +24,7 @@ from sr_demo.errors import BadInput, StorageError
 from sr_demo.image import Image, quantize, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.progress import Progress
-from sr_demo.system import scratch, seals, storage
+from sr_demo.system import integrity, scratch, storage
 from sr_demo.system.unfinished import in_progress
 
 SCALE = 4
@@ -90,9 +90,9 @@ def build_database(files: Sequence[Path], folder: Path, progress: Progress) -> P
     found = open_database(place)
     if found is not None and _is_intact(place):
         return found
-    storage.ready(folder)
+    storage.ensure_folder(folder)
     beside = folder / f"{_BUILDING}{key}-{secrets.token_hex(4)}"
-    with storage.guarded(folder):
+    with storage.disk_errors_translated(folder):
         scratch.sweep_builds(folder)
         with in_progress(beside):
             _write_files(files, beside, progress)
@@ -106,7 +106,7 @@ def build_database(files: Sequence[Path], folder: Path, progress: Progress) -> P
 def open_database(place: Path) -> PatchDatabase | None:
     """Open the database in the folder `place`; None when there is none or its files are incomplete."""
     try:
-        written = seals.read_json(place / CARD, unsealed=True)
+        written = integrity.read_json_with_checksum(place / CARD, unsealed=True)
         photos = tuple(Photo(**entry) for entry in written["photos"])
         count = photos[-1].start + photos[-1].height * photos[-1].width
         complete = (place / "hr.u8").stat().st_size == 3 * count
@@ -126,10 +126,10 @@ def damaged(place: Path) -> str:
     Each file is read once per process. Databases of earlier versions have no checksums and count as intact.
     """
     try:
-        written = seals.read_json(place / CARD, unsealed=True)
+        written = integrity.read_json_with_checksum(place / CARD, unsealed=True)
     except (OSError, ValueError):
         return CARD
-    return next((name for name, sha in written.get(_FILES, {}).items() if not seals.matches(place / name, sha)), "")
+    return next((name for name, sha in written.get(_FILES, {}).items() if not integrity.matches(place / name, sha)), "")
 
 
 def check(place: Path, name: str = "") -> None:
@@ -159,7 +159,7 @@ def _is_content(path: Path) -> bool:
 def _is_intact(place: Path) -> bool:
     """Return whether the database has checksums and they match; a database without checksums is built again."""
     with suppress(OSError, ValueError):
-        return _FILES in seals.read_json(place / CARD) and not damaged(place)
+        return _FILES in integrity.read_json_with_checksum(place / CARD) and not damaged(place)
     return False
 
 
@@ -205,7 +205,7 @@ def _write_files(files: Sequence[Path], beside: Path, progress: Progress) -> Non
             file.flush()
             os.fsync(file.fileno())
     card = {"format": FORMAT, "scale": SCALE, "photos": [asdict(photo) for photo in photos]}
-    (beside / CARD).write_bytes(seals.sealed_json({**card, **checksums(beside)}, indent=1))
+    (beside / CARD).write_bytes(integrity.json_with_checksum({**card, **checksums(beside)}, indent=1))
     progress(1.0)
 
 

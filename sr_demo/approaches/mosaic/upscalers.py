@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sr_demo.approaches.mosaic import anchors, named_databases, photos, refinement, retrieval
 from sr_demo.approaches.mosaic.anchors import AnchoredRegression
+from sr_demo.approaches.mosaic.duplicate_photos import overlapping_photos
 from sr_demo.approaches.mosaic.options import MosaicOptions
-from sr_demo.approaches.mosaic.overlap import overlapping_photos
 from sr_demo.approaches.mosaic.pasting import paste
 from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase, build_database, check, open_database
 from sr_demo.approaches.mosaic.patches import PatchIndex, PatchStatistics, index_patches

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from sr_demo.cli.console import add_overwrite, complain, write_text
+from sr_demo.cli.console import add_overwrite, print_error, write_text
 from sr_demo.system.outputs import new_files
 
 
@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     if not torch.cuda.is_available():
-        complain("there is no GPU that torch can use here.")
+        print_error("there is no GPU that torch can use here.")
         return 2
     with new_files(None if args.json in (None, "-") else Path(args.json), overwrite=args.overwrite):
         return _measure(args)

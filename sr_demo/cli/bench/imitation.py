@@ -23,13 +23,13 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print the teacher and each student."""
     from sr_demo.catalogue import APPROACHES
     from sr_demo.inference.jobs import job_for
-    from sr_demo.training.imitation import nearness
+    from sr_demo.training.imitation import compare_with_teacher
 
     names = args.methods or ([] if args.model else ["real-esrgan:compact", "real-esrgan:general-x4v3"])
     students = [*(job_for(APPROACHES, name) for name in names), *models(args.model)]
     teacher = job_for(APPROACHES, args.teacher)
     print(f"{'network':<34}{'PSNR-Y':>8}{'gradient':>10}{'NIQE':>8}{'features':>10}{'lattice':>9}", flush=True)
-    for job, found in nearness(args.folder, teacher, students, terminal("imitation")):
+    for job, found in compare_with_teacher(args.folder, teacher, students, terminal("imitation")):
         print(
             f"{job.key:<34}{found.psnr:8.2f}{found.gradient:10.2f}{found.niqe:8.2f}{found.features:10.3f}{found.lattice:9.2f}",
             flush=True,

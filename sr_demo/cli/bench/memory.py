@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sr_demo.benchmarks.fresh_process import measured_alone
+from sr_demo.benchmarks.fresh_process import bench_in_subprocess
 from sr_demo.benchmarks.large_images import KINDS, write_large
 from sr_demo.errors import CannotRunHere, SRError
 from sr_demo.image import ImageData, readonly, write_png
 from sr_demo.system import memory
 
 if TYPE_CHECKING:
-    from sr_demo.ui.method_choices import Context
+    from sr_demo.ui.method_choices import PageContext
 
 _STATUS = Path("/proc/self/status")
 
@@ -126,7 +126,7 @@ def measured(step: Step, folder: Path) -> Peak:
     file = folder / f"large.{KINDS[step.kind].suffix}"
     write_large(step.kind, step.height, step.width, file)
     child = json.dumps([str(file), str(folder), step.approaches, step.where])
-    return Peak(**measured_alone(step.name, ["memory", "--child", child]))
+    return Peak(**bench_in_subprocess(step.name, ["memory", "--child", child]))
 
 
 def _child(file: Path, folder: Path, approaches: Sequence[str], where: str) -> Peak:
@@ -198,13 +198,13 @@ def _on_page(approaches: Sequence[str], *, reference_known: bool) -> Callable[[P
     from sr_demo.inference.jobs import job_for
     from sr_demo.ui.callers import Caller
     from sr_demo.ui.compare.comparison import Task, compare
-    from sr_demo.ui.turns import Turns, Visitor
+    from sr_demo.ui.fair_queue import FairQueue, Visitor
 
     context = _context()
     jobs = [job_for(context.approaches, name) for name in approaches]
 
     def work(file: Path) -> None:
-        caller = Caller(Turns(1), Visitor("benchmark", "benchmark"), Event(), 0)
+        caller = Caller(FairQueue(1), Visitor("benchmark", "benchmark"), Event(), 0)
         task = Task(lambda: read(file), jobs, reference_known)
         *_, view = compare(context.runner, context.store, task, caller)
         if view.failures:
@@ -242,15 +242,15 @@ def _by_api(approaches: Sequence[str], *, compares: bool, reference_known: bool 
     return work
 
 
-def _context() -> Context:
+def _context() -> PageContext:
     from sr_demo.catalogue import APPROACHES
     from sr_demo.image import Limits
     from sr_demo.inference.runner import Runner
-    from sr_demo.ui.method_choices import Context
+    from sr_demo.ui.method_choices import PageContext
     from sr_demo.ui.stops import Stops
     from sr_demo.ui.store import Store
 
-    return Context(APPROACHES, Runner(), Store(), Stops(), Limits())
+    return PageContext(APPROACHES, Runner(), Store(), Stops(), Limits())
 
 
 _WORK: dict[str, Callable[[Sequence[str], Path], Callable[[Path], None]]] = {

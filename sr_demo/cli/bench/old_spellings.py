@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 
 from sr_demo.cli.bench.commands import SUBCOMMANDS
-from sr_demo.cli.console import complain
+from sr_demo.cli.console import print_error
 from sr_demo.cli.parser import Parser
 
 
@@ -22,7 +22,7 @@ def with_subcommand(arguments: Sequence[str]) -> list[str]:
     translated = _translated(_parser().parse_known_args(given)[0])
     if translated is None:
         return [SUBCOMMANDS[0].name, *given]
-    complain(
+    print_error(
         f"`bench {shlex.join(given)}` is now `bench {shlex.join(translated)}`. The old spelling will be gone in the next "
         "release."
     )

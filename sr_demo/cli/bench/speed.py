@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from sr_demo.cli.bench.arguments import add_rounds
-from sr_demo.cli.console import add_overwrite, complain, write_text
+from sr_demo.cli.console import add_overwrite, print_error, write_text
 from sr_demo.cli.models import add_model, models
 from sr_demo.system.outputs import new_files
 
@@ -57,7 +57,7 @@ def _measure(args: argparse.Namespace) -> int:
         rows += result.rows
         report("\n".join((HEADING, *lines(result.rows))))
         for note in result.notes:
-            complain(note)
+            print_error(note)
             failed = True
     listed = json.dumps(records(rows), indent=2)
     if args.json == "-":

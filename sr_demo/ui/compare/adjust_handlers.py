@@ -6,15 +6,15 @@ from typing import Any
 
 import gradio as gr
 
-from sr_demo.errors import Cancelled, SRError, unexpected
+from sr_demo.errors import Cancelled, SRError, log_unexpected
 from sr_demo.reports.bundle import PAGE
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.compare.adjustment import Wish, adjusted, is_outdated, unchanged, with_faces
+from sr_demo.ui.compare.adjustment import AdjustmentRequest, apply_adjustment, is_outdated, previous_value, with_faces
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
-from sr_demo.ui.histories import GONE, Run
+from sr_demo.ui.histories import GONE, StoredComparison
 from sr_demo.ui.html import problem
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer import viewer
@@ -24,7 +24,7 @@ _SECONDS, _FACES_SECONDS = 3.0, 0.5
 """Expected durations of both events in seconds."""
 
 
-def connect(context: Context, components: CompareComponents) -> None:
+def connect(context: PageContext, components: CompareComponents) -> None:
     """Connect the viewer's events `input` and `apply`."""
     results, handlers = components.results, AdjustHandlers(context, components)
     written: list[Any] = [
@@ -44,7 +44,7 @@ def connect(context: Context, components: CompareComponents) -> None:
 class AdjustHandlers:
     """Handlers of the viewer's events. They hold no state of their own."""
 
-    def __init__(self, context: Context, components: CompareComponents) -> None:
+    def __init__(self, context: PageContext, components: CompareComponents) -> None:
         self._context, self._results = context, components.results
         self._history = HistoryHandlers(context, components)
 
@@ -56,12 +56,12 @@ class AdjustHandlers:
         if run is None:
             return self._gone(event, session)
         try:
-            wish = Wish.of(event)
+            wish = AdjustmentRequest.of(event)
             kind = f"adjust {run.id}"  # each comparison numbers its requests from the start
             with self._context.callers.turn(_SECONDS, newest=kind, order=wish.number) as progress:
                 if is_outdated(run, wish):
                     return gr.skip()
-                shown = adjusted(self._context.runner, run, wish, progress)
+                shown = apply_adjustment(self._context.runner, run, wish, progress)
             self._context.links.refresh(session, run.id, self._context.store, run.folder / PAGE)
             if not self._is_shown(run, session):
                 return gr.skip()
@@ -70,7 +70,7 @@ class AdjustHandlers:
         except SRError as exc:
             return self._refused(str(exc), run, event)
         except Exception as exc:
-            return self._refused(unexpected(exc, "adjusting a comparison"), run, event)
+            return self._refused(log_unexpected(exc, "adjusting a comparison"), run, event)
         return {
             results.progress: "",
             results.viewer: shown["viewer"],
@@ -106,9 +106,9 @@ class AdjustHandlers:
         except SRError as exc:
             return self._refused(str(exc), run, event)
         except Exception as exc:
-            return self._refused(unexpected(exc, "looking for faces"), run, event)
+            return self._refused(log_unexpected(exc, "looking for faces"), run, event)
 
-    def _run_of(self, event: gr.EventData, session: str) -> Run | None:
+    def _run_of(self, event: gr.EventData, session: str) -> StoredComparison | None:
         """Return the comparison that an event belongs to; None if another one is shown by now, or if it is gone."""
         run = self._context.histories.shown(session)
         return run if run is not None and _is_of(event, run) else None
@@ -119,19 +119,19 @@ class AdjustHandlers:
             return gr.skip()
         return {self._results.progress: problem(GONE), self._results.viewer: viewer.GONE}
 
-    def _is_shown(self, run: Run, session: str) -> bool:
+    def _is_shown(self, run: StoredComparison, session: str) -> bool:
         """Return whether the page still shows `run`: another one may have been brought back while this one was worked on."""
         return self._context.histories.shown(session) is run
 
-    def _refused(self, message: str, run: Run, event: gr.EventData) -> Updates:
+    def _refused(self, message: str, run: StoredComparison, event: gr.EventData) -> Updates:
         """Show the reason, and reset the viewer to its previous value."""
         results, number = self._results, getattr(event, "number", None)
         try:
-            return {results.progress: problem(message), results.viewer: unchanged(run, number)}
+            return {results.progress: problem(message), results.viewer: previous_value(run, number)}
         except SRError:  # the comparison was deleted
             return {results.progress: problem(message), results.viewer: viewer.GONE}
 
 
-def _is_of(event: gr.EventData, run: Run) -> bool:
+def _is_of(event: gr.EventData, run: StoredComparison) -> bool:
     """Return whether an event belongs to a comparison: the viewer sends the address of an image."""
     return f"/{run.id}/" in str(getattr(event, "url", ""))

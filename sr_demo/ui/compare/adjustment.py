@@ -5,7 +5,7 @@ For a result `srgan.png`, a request writes these files into the folder of the co
     faithful-512x384.png         the partner's result of that size, for all results
     srgan_detailed.png           all detail of the result on the low band of the partner's: see `imaging/detail.py`
     srgan_detail-60.png          the result with a detail of 0.6, which Save, zip and Share then contain
-    srgan_detail-60_masked-1a2b3c4d.png    the same with a mask: see `limits.py`
+    srgan_detail-60_masked-1a2b3c4d.png    the same with a mask: see `detail_limits.py`
     srgan_detail-60_invention.png    the map of the displayed result
 
 The viewer mixes the first two itself, so that slider and brush take effect without a request.
@@ -25,20 +25,27 @@ from numpy.typing import NDArray
 from sr_demo.errors import BadInput
 from sr_demo.faces.detection import detect
 from sr_demo.image import Image, ImageData, Limits, Size, crop, read, write_png
-from sr_demo.imaging.detail import ALMOST_ALL, blend_detail, mixed, unmixed
-from sr_demo.inference.faithful import agreeing, detail_map, detail_of, faithful_job, is_adjustable, with_detail
+from sr_demo.imaging.detail import ALMOST_ALL, blend_detail, mix_detail, unmix_detail
+from sr_demo.inference.faithful import (
+    detail_map,
+    detail_of,
+    faithful_job,
+    is_adjustable,
+    with_detail,
+    with_lr_consistency,
+)
 from sr_demo.inference.jobs import Result
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import score
 from sr_demo.progress import Progress
-from sr_demo.reports.invention_overlay import spread_overlay, true_overlay, unsupported_overlay
+from sr_demo.reports.invention_overlay import amplitude_overlay, reference_overlay, unsupported_overlay
 from sr_demo.reports.saved_image import Part, SavedImage, save, save_result, shown_file
 from sr_demo.reports.table import html_table
-from sr_demo.ui.compare import limits
+from sr_demo.ui.compare import detail_limits
 from sr_demo.ui.compare.comparison import write_all
-from sr_demo.ui.compare.limits import Mask
+from sr_demo.ui.compare.detail_limits import Mask
 from sr_demo.ui.compare.view import MOST_SPREAD, ShownImage, chart, difference_image
-from sr_demo.ui.histories import Run
+from sr_demo.ui.histories import StoredComparison
 from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
 STEPS = 20
@@ -50,7 +57,7 @@ _MOST_PIXELS = 16_000_000
 
 
 @dataclass(frozen=True)
-class Wish:
+class AdjustmentRequest:
     """A visitor's request: how a comparison is to be shown."""
 
     detail: float = 1.0
@@ -63,16 +70,18 @@ class Wish:
     """Areas where the results show none of their detail; None if nothing is painted."""
 
     @staticmethod
-    def of(given: object) -> Wish:
+    def of(given: object) -> AdjustmentRequest:
         """Return the request that a browser has sent as attributes of `given`. Raises BadInput."""
         detail, mapped, number = (getattr(given, name, None) for name in ("detail", "mapped", "number"))
         if not isinstance(detail, float | int) or not 0 <= detail <= 1 or not isinstance(number, int):
             raise BadInput("The detail is a number from 0 to 1.")
-        mask = limits.mask_of(getattr(given, "mask", None))
-        return Wish(round(STEPS * detail) / STEPS, mapped is True, number, mask)
+        mask = detail_limits.mask_of(getattr(given, "mask", None))
+        return AdjustmentRequest(round(STEPS * detail) / STEPS, mapped is True, number, mask)
 
 
-def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[str, Any]:
+def apply_adjustment(
+    runner: Runner, run: StoredComparison, wish: AdjustmentRequest, progress: Progress
+) -> dict[str, Any]:
     """Write the images of a comparison as requested, and its downloads with them.
 
     Args:
@@ -82,7 +91,7 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
         progress: Receives 0..1.
 
     Returns:
-        The values of the page's components, which `run` stores: see `Run.write`.
+        The values of the page's components, which `run` stores: see `StoredComparison.write`.
 
     Raises:
         SRError: A file of the comparison was deleted, or a file cannot be written.
@@ -111,7 +120,7 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
     downloads = {kind: str(file) for kind, file in write_all(now, run.folder).items()}
     viewer = shown["viewer"]
     given = [asdict(images[one["id"]]) if one["id"] in images else one for one in viewer["images"]]
-    limits.forget_others(wish.mask, run.folder)
+    detail_limits.delete_other_masks(wish.mask, run.folder)
     shown |= {
         "viewer": {**viewer, "images": given, "adjusted": files.state(wish)}, "table": html_table(results),
         "chart": chart(results), "files": downloads,
@@ -120,24 +129,24 @@ def adjusted(runner: Runner, run: Run, wish: Wish, progress: Progress) -> dict[s
     return shown
 
 
-def is_outdated(run: Run, wish: Wish) -> bool:
+def is_outdated(run: StoredComparison, wish: AdjustmentRequest) -> bool:
     """Return whether a later request has been handled: requests may arrive in another order than they were sent."""
-    return (run.read()["viewer"].get("adjusted") or _state(Wish()))["number"] > wish.number
+    return (run.read()["viewer"].get("adjusted") or _state(AdjustmentRequest()))["number"] > wish.number
 
 
-def unchanged(run: Run, number: object) -> dict[str, Any]:
+def previous_value(run: StoredComparison, number: object) -> dict[str, Any]:
     """Return the viewer's previous value as the response to request `number`, which was rejected."""
     viewer = run.read()["viewer"]
-    before = viewer.get("adjusted") or _state(Wish())
+    before = viewer.get("adjusted") or _state(AdjustmentRequest())
     return {**viewer, "adjusted": {**before, "number": number if isinstance(number, int) else before["number"]}}
 
 
-def _state(wish: Wish) -> dict[str, Any]:
+def _state(wish: AdjustmentRequest) -> dict[str, Any]:
     """Return a request in the viewer's format, without the mask, which has an address there."""
     return {"detail": wish.detail, "mapped": wish.mapped, "number": wish.number}
 
 
-def with_faces(run: Run) -> dict[str, Any]:
+def with_faces(run: StoredComparison) -> dict[str, Any]:
     """Return the viewer's value with the positions of faces in the photo, which are stored nowhere.
 
     Each face is a box in the viewer's format of parts: left, top, width and height, as fractions of the photo.
@@ -166,18 +175,18 @@ class _Made(NamedTuple):
 class _Files:
     """The images of one comparison, which are read and computed when needed."""
 
-    def __init__(self, run: Run, runner: Runner, mask: Mask | None) -> None:
+    def __init__(self, run: StoredComparison, runner: Runner, mask: Mask | None) -> None:
         self._folder, self._results, self._runner = run.folder, run.comparison.results, runner
         original = run.folder / "truth.png"  # words: ok
         photo = read(run.folder / "input.png", _LIMITS)
         part = next((image.part for image in run.comparison.images if image.part), None)
         self.lr = photo if part is None else _cut(photo, part)
         self.reference = read(original, _LIMITS).rgb if original.is_file() else None
-        self._mask, self._mask_file = mask, limits.written(mask, run.folder) if mask else None
+        self._mask, self._mask_file = mask, detail_limits.written(mask, run.folder) if mask else None
 
-    def state(self, wish: Wish) -> dict[str, Any]:
+    def state(self, wish: AdjustmentRequest) -> dict[str, Any]:
         """Return the viewer's data about the images that were made for `wish`."""
-        faces = None if self._faces is None else limits.write_faces(self._faces, self._folder)
+        faces = None if self._faces is None else detail_limits.write_faces(self._faces, self._folder)
         urls = {"mask_url": self._mask_file, "faces_url": faces}
         addresses = {name: file_url(path) if path else "" for name, path in urls.items()}
         spread = self.reference is None and any(self._spread(result).is_file() for result in self._results)
@@ -187,7 +196,7 @@ class _Files:
     def _faces(self) -> NDArray[np.float32] | None:
         """Limit of detail at each place, lower in faces; None if no result has limited detail in faces."""
         kept = next((result for result in self._results if result.kept_faces), None)
-        return None if kept is None else limits.faces_of(kept, self.lr.rgb)
+        return None if kept is None else detail_limits.face_limits(kept, self.lr.rgb)
 
     def _faces_in(self, result: Result) -> list[NDArray[np.float32]]:
         """Return the limits of detail in faces that apply to a result: one, or none."""
@@ -207,7 +216,7 @@ class _Files:
         if detail == 1 and self._mask is None:
             return plain._replace(shown=replace(plain.shown, invents=True), faithful=faithful, detailed=detailed)
         share = self._share(replace(result, job=with_detail(result.job, detail)))
-        rgb = mixed(read(detailed, _LIMITS).rgb, read(faithful, _LIMITS).rgb, share)
+        rgb = mix_detail(read(detailed, _LIMITS).rgb, read(faithful, _LIMITS).rgb, share)
         scores = score(rgb, self.lr.rgb, self.reference, round(scale))
         made = replace(
             result, job=with_detail(result.job, detail), scores=scores, masked=self._mask is not None
@@ -223,7 +232,7 @@ class _Files:
 
     def _share(self, result: Result) -> float | NDArray[np.float32]:
         """Return the share of the detail that a result shows at each place, given the detail of its job."""
-        painted = [limits.allowed_in(self._mask_file)] if self._mask_file else []
+        painted = [detail_limits.mask_limits(self._mask_file)] if self._mask_file else []
         scale = result.size[0] / self.lr.rgb.shape[0]
         return detail_map([*painted, *self._faces_in(result)], detail_of(result.job), Size(*result.size), scale)
 
@@ -238,7 +247,7 @@ class _Files:
 
         def make() -> ImageData:
             made = self._runner.run(faithful_job(result.job), self.lr, progress=progress)
-            return agreeing(made.image, self.lr)
+            return with_lr_consistency(made.image, self.lr)
 
         return _once(path, make)
 
@@ -251,7 +260,9 @@ class _Files:
                 return replace(whole, pixels=blend_detail(whole.rgb, plain, ALMOST_ALL, self.lr.rgb))
             # A result with limited detail in faces is a mixture already.
             scale = result.size[0] / self.lr.rgb.shape[0]
-            return replace(whole, pixels=unmixed(whole.rgb, plain, detail_map(faces, 1.0, Size(*result.size), scale)))
+            return replace(
+                whole, pixels=unmix_detail(whole.rgb, plain, detail_map(faces, 1.0, Size(*result.size), scale))
+            )
 
         return _once(saved.path.with_name(f"{saved.path.stem}_detailed.png"), make)
 
@@ -267,10 +278,10 @@ class _Files:
 
     def _overlay(self, image: Image, result: Result, progress: Progress) -> ImageData:
         if self.reference is not None and self.reference.shape == image.shape:
-            return true_overlay(image, self.lr.rgb, self.reference)
+            return reference_overlay(image, self.lr.rgb, self.reference)
         spread = self._spread(result)
         if spread.is_file():
-            return spread_overlay(read(spread, _LIMITS).rgb[..., 0] * np.float32(MOST_SPREAD) * self._share(result))
+            return amplitude_overlay(read(spread, _LIMITS).rgb[..., 0] * np.float32(MOST_SPREAD) * self._share(result))
         paths = [
             self.faithful(result, progress),
             *(path for key, path in self._others(result) if key != result.job.key),

@@ -9,7 +9,7 @@ from threading import Lock
 import gradio as gr
 
 from sr_demo.advice import sentences
-from sr_demo.advice.estimates import Estimates, estimate
+from sr_demo.advice.estimates import PhotoEstimates, estimate
 from sr_demo.advice.recommendation import Recommendation, recommend
 from sr_demo.advice.sentences import Phrase
 from sr_demo.errors import SRError
@@ -17,7 +17,7 @@ from sr_demo.inference.jobs import Result
 from sr_demo.system.least_recently_used import LeastRecentlyUsed
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.languages import marked
-from sr_demo.ui.method_choices import Context, offered
+from sr_demo.ui.method_choices import PageContext, offered
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
@@ -37,11 +37,11 @@ _BASELINE = "bicubic"
 class AdviceHandlers:
     """Handlers that analyse a photo after it was opened, at the same time as other events, and recommend methods."""
 
-    def __init__(self, context: Context, components: CompareComponents) -> None:
+    def __init__(self, context: PageContext, components: CompareComponents) -> None:
         self._context, self._parts = context, components
         self._default_jobs, self._more_jobs = offered(context.approaches, context.runner.estimates)
         self._lock = Lock()
-        self._held: LeastRecentlyUsed[tuple[str, int], Estimates] = LeastRecentlyUsed(lambda _: _MOST_PHOTOS)
+        self._held: LeastRecentlyUsed[tuple[str, int], PhotoEstimates] = LeastRecentlyUsed(lambda _: _MOST_PHOTOS)
         self._chosen: LeastRecentlyUsed[str, None] = LeastRecentlyUsed(lambda _: _MOST_PHOTOS)
         """Sessions of visitors who have chosen methods since their last photo was opened."""
 
@@ -115,7 +115,7 @@ class AdviceHandlers:
         except (SRError, OSError):  # the upload was deleted: the event that needs it reports that
             return None
 
-    def _estimates(self, path: Path) -> Estimates:
+    def _estimates(self, path: Path) -> PhotoEstimates:
         version = (str(path), path.stat().st_mtime_ns)
         with self._lock:
             if version in self._held:

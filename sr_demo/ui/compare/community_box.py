@@ -6,14 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from sr_demo.own.trial import SCALES
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare.community_handlers import CommunityHandlers
 from sr_demo.ui.compare.components import CompareComponents, SearchComponents
 from sr_demo.ui.compare.handlers import Handlers
-from sr_demo.ui.compare.own_handlers import OwnHandlers
+from sr_demo.ui.compare.visitor_model_handlers import VisitorModelHandlers
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
+from sr_demo.user_models.trial import SCALES
 
 _INTRO = f'<p class="sr-fine">{marked("community_intro")}</p>'
 
@@ -46,7 +46,7 @@ def lay_out() -> SearchComponents:
     return SearchComponents(words, scale, licences, search, status, found, fetch, absent)
 
 
-def connect(context: Context, components: CompareComponents, handlers: Handlers, own: OwnHandlers) -> None:
+def connect(context: PageContext, components: CompareComponents, handlers: Handlers, own: VisitorModelHandlers) -> None:
     """Connect the events of the box, if the page has one."""
     choice, box = components.choice, components.choice.own.search
     if box is None:

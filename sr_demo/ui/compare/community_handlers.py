@@ -7,8 +7,8 @@ from html import escape
 
 import gradio as gr
 
-from sr_demo.community import index, opening
-from sr_demo.community.search import Hit, Hits, Licences, Query, named, search
+from sr_demo.community import fetched_models, index
+from sr_demo.community.search import Hit, Hits, Licences, Query, find_card, search
 from sr_demo.errors import BadInput
 from sr_demo.inference.jobs import Job
 from sr_demo.progress import Progress
@@ -17,11 +17,11 @@ from sr_demo.spec import Approach
 from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents, SearchComponents
-from sr_demo.ui.compare.own_handlers import TRIAL_SECONDS, OwnHandlers
 from sr_demo.ui.compare.run_handlers import RUNS
+from sr_demo.ui.compare.visitor_model_handlers import TRIAL_SECONDS, VisitorModelHandlers
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.languages import word
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
@@ -35,7 +35,7 @@ class CommunityHandlers:
     """Handlers of the search box. They hold no state of their own."""
 
     def __init__(
-        self, context: Context, components: CompareComponents, box: SearchComponents, own: OwnHandlers
+        self, context: PageContext, components: CompareComponents, box: SearchComponents, own: VisitorModelHandlers
     ) -> None:
         self._context, self._box, self._own = context, box, own
         self._work = VisitorWork(context, box.status, components.run.stop, beside=RUNS)
@@ -75,13 +75,13 @@ class CommunityHandlers:
         def work(caller: Caller, progress: Progress) -> Job:
             self._refuse_twice(identifier, session)
             models.refuse_more(session)
-            card = named(index.load(progress).cards, identifier)
+            card = find_card(index.load(progress).cards, identifier)
             folder = None if self._context.private else self._context.store.new()
 
             def opened() -> Approach:
-                fetched = opening.fetch(card, progress.part(0.0, 0.8), folder, models.max_bytes)
+                fetched = fetched_models.fetch(card, progress.part(0.0, 0.8), folder, models.max_bytes)
                 with caller.turn(TRIAL_SECONDS, progress.part(0.8, 1.0)) as trial:
-                    return opening.opened(fetched, trial, models.max_bytes)
+                    return fetched_models.open_fetched(fetched, trial, models.max_bytes)
 
             return models.adopt(session, opened, folder)
 
@@ -91,10 +91,10 @@ class CommunityHandlers:
         yield from self._work.run(session, "fetching the model", work, added)
 
     def _refuse_twice(self, identifier: str, session: str) -> None:
-        key = f"{opening.ID}:{identifier}"
+        key = f"{fetched_models.ID}:{identifier}"
         if key in [job.key for job in self._context.models.jobs(session)]:
             raise BadInput("You have this model already: it is among the methods.")
-        if any(a.id == opening.ID and a.checkpoints[0].name == identifier for a in self._context.approaches):
+        if any(a.id == fetched_models.ID and a.checkpoints[0].name == identifier for a in self._context.approaches):
             raise BadInput("This model is here already: it is among More methods and published networks.")
 
 

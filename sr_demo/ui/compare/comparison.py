@@ -17,9 +17,9 @@ from sr_demo.reports.bundle import PAGE, Comparison, write_downloads
 from sr_demo.reports.evaluation import lr_and_reference
 from sr_demo.reports.saved_image import Part
 from sr_demo.ui.callers import Caller
-from sr_demo.ui.compare.brought import Brought, scored
-from sr_demo.ui.compare.in_turn import Inputs, compared
+from sr_demo.ui.compare.external_results import ExternalResult, score_in_turns
 from sr_demo.ui.compare.progress_list import ProgressList
+from sr_demo.ui.compare.scheduled_jobs import ComparisonInputs, run_in_turns
 from sr_demo.ui.compare.view import View
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.shared_page import write_page
@@ -28,7 +28,7 @@ _SECONDS_BETWEEN = 0.2
 """Smallest interval of progress updates on the page, in seconds."""
 
 
-class Whole(NamedTuple):
+class WholePhoto(NamedTuple):
     """The whole photo, of which the other jobs are given a part, and the job that upscales it."""
 
     job: Job
@@ -60,9 +60,9 @@ class Task:
     """Identifies photo and region: the viewer keeps its zoom between comparisons of the same scene."""
     centre: tuple[float, float] | None = None
     """See `viewer_value`."""
-    brought: Sequence[Brought] = ()
+    brought: Sequence[ExternalResult] = ()
     """Results of other tools, scored after the jobs."""
-    whole: Whole | None = None
+    whole: WholePhoto | None = None
     """Upscaled last."""
 
 
@@ -97,11 +97,11 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
             view.add_input(task.whole.load() if task.whole else lr, reference, scale)
         return lr, reference
 
-    inputs = Inputs(load)
+    inputs = ComparisonInputs(load)
     yield view
     last = time.monotonic()
-    ours = compared(runner, caller, task.jobs, task.seconds, inputs)
-    for event in chain(ours, scored(caller, task.brought, inputs)):
+    ours = run_in_turns(runner, caller, task.jobs, task.seconds, inputs)
+    for event in chain(ours, score_in_turns(caller, task.brought, inputs)):
         view.progress.update(event)
         if isinstance(event, Done):
             view.add_result(event.result, inputs.get()[1], keep_pixels=draws_steps)
@@ -128,12 +128,12 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
     yield view
 
 
-def _enlarge_whole(runner: Runner, view: View, whole: Whole, caller: Caller) -> Iterator[View]:
+def _enlarge_whole(runner: Runner, view: View, whole: WholePhoto, caller: Caller) -> Iterator[View]:
     """Upscale the whole photo after its part; if that fails, the results of the part remain."""
     line, last = view.progress.whole, time.monotonic()
     assert line is not None
-    inputs = Inputs(lambda: (whole.load(), None))
-    for event in compared(runner, caller, [whole.job], lambda _: whole.seconds, inputs):
+    inputs = ComparisonInputs(lambda: (whole.load(), None))
+    for event in run_in_turns(runner, caller, [whole.job], lambda _: whole.seconds, inputs):
         line.update(event)
         if isinstance(event, Done):
             view.add_whole(event.result)

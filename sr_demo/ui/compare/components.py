@@ -41,7 +41,7 @@ class SearchComponents:
 
 
 @dataclass(frozen=True)
-class OwnComponents:
+class VisitorModelComponents:
     """The visitor's own model files."""
 
     file: gr.File
@@ -55,7 +55,7 @@ class OwnComponents:
 
 
 @dataclass(frozen=True)
-class BroughtComponents:
+class ExternalResultComponents:
     """Results that other tools made of the photo."""
 
     files: gr.File
@@ -79,9 +79,9 @@ class ChoiceComponents:
     proposed: gr.State
     """Holds the keys of the methods that the page ticked itself; it may tick others while exactly these are ticked."""
     options: list[controls.Bound]
-    caption: prompt_box.Box | None
-    own: OwnComponents
-    brought: BroughtComponents
+    caption: prompt_box.PromptComponents | None
+    own: VisitorModelComponents
+    brought: ExternalResultComponents
 
 
 @dataclass(frozen=True)

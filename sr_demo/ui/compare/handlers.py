@@ -8,7 +8,7 @@ from dataclasses import replace
 import gradio as gr
 
 from sr_demo.advice.focus import focus
-from sr_demo.errors import SRError, unexpected
+from sr_demo.errors import SRError, log_unexpected
 from sr_demo.inference.jobs import Job
 from sr_demo.reports import formatting
 from sr_demo.ui import method_choices
@@ -18,11 +18,11 @@ from sr_demo.ui.compare import presets, sizes, whole_photo
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.presets import Selection
 from sr_demo.ui.compare.run_handlers import run_key
-from sr_demo.ui.compare.sizes import Chosen
+from sr_demo.ui.compare.sizes import ChosenSize
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context, labels, offered, region_choices, region_sides, seconds
+from sr_demo.ui.method_choices import PageContext, labels, offered, region_choices, region_sides, seconds
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import REGION_SIDES, Source
 from sr_demo.ui.updates import Updates
@@ -35,7 +35,7 @@ _PATIENCE_SECONDS = 10.0
 class Handlers:
     """Reads and writes the tab's components. Stateless apart from what it is made of."""
 
-    def __init__(self, context: Context, components: CompareComponents) -> None:
+    def __init__(self, context: PageContext, components: CompareComponents) -> None:
         self._context = context
         self._parts = components
         self._default_jobs, self._more_jobs = offered(context.approaches, context.runner.estimates)
@@ -94,12 +94,12 @@ class Handlers:
                     size = sizes.chosen(chip, other, source, test=test)
                     source = self._with_proposed_region(source, test, [*methods, *more], size)
                 else:
-                    test = presets.tests(source)
+                    test = presets.supports_test(source)
                 preview = sources.write_preview(source, image, self._context.store.new())
         except SRError as exc:
             return self._kept(before, str(exc))
         except Exception as exc:
-            return self._kept(before, unexpected(exc, "opening a photo"))
+            return self._kept(before, log_unexpected(exc, "opening a photo"))
         return {
             photo.source: source,
             photo.image: str(preview),
@@ -169,7 +169,7 @@ class Handlers:
             )
             if preset == presets.FAMILIES:
                 source = source.whole() if source else None
-                test = presets.tests(source)
+                test = presets.supports_test(source)
             elif source is not None:
                 source = self._with_proposed_region(source.whole(), test, keys, size)
             selected = Selection(test, default, further, source)
@@ -185,15 +185,15 @@ class Handlers:
     def _leading(self, preset: str) -> list[Job]:
         """Return the job that represents each approach in a preset."""
         estimates = self._context.runner.estimates
-        return method_choices.leading(self._context.approaches, estimates, quick=preset == presets.FAST)
+        return method_choices.representative_jobs(self._context.approaches, estimates, quick=preset == presets.FAST)
 
-    def _restored(self, source: Source | None, before: Selection, size: Chosen) -> Source | None:
+    def _restored(self, source: Source | None, before: Selection, size: ChosenSize) -> Source | None:
         """Return the photo with its region from before the preset; for a new photo, with a proposed one."""
         if source is None or (before.source is not None and before.source.path == source.path):
             return before.source if source else None
         return self._with_proposed_region(source, before.test, [*before.methods, *before.more], size)
 
-    def _with_proposed_region(self, source: Source, test: bool, keys: Sequence[str], size: Chosen) -> Source:
+    def _with_proposed_region(self, source: Source, test: bool, keys: Sequence[str], size: ChosenSize) -> Source:
         """Return the photo with a region if the whole image would take longer than `_PATIENCE_SECONDS`."""
         if self._total_seconds(source, test, keys, size) <= _PATIENCE_SECONDS:
             return source
@@ -205,7 +205,7 @@ class Handlers:
         return replace(source, region_side=sides[0]) if sides else source
 
     def _total_seconds(
-        self, source: Source, test: bool, keys: Sequence[str], size: Chosen, preset: str = presets.OWN,
+        self, source: Source, test: bool, keys: Sequence[str], size: ChosenSize, preset: str = presets.OWN,
         own: Sequence[Job] = (),
     ) -> float:  # fmt: skip
         lr_size = presets.lr_size(source, preset, test, size.factor)
@@ -309,21 +309,21 @@ class Handlers:
         }
 
     def _times(
-        self, source: Source, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
+        self, source: Source, preset: str, test: bool, keys: Sequence[str], size: ChosenSize, own: Sequence[Job]
     ) -> str:
         """Return HTML: the time estimate of a comparison, and that of upscaling the whole photo after its part."""
         total = formatting.seconds(self._total_seconds(source, test, keys, size, preset, own))
         job = None
         if not test and preset != presets.FAMILIES:
             jobs = [job.sized(size.size) for job in (*self._jobs, *own) if job.key in keys]
-            job = whole_photo.job_for(self._context, jobs, source)
+            job = whole_photo.whole_photo_job(self._context, jobs, source)
         if job is None:
             return marked("estimate", time=total)
         whole = formatting.seconds(whole_photo.expected(self._context, job, source))
         return marked("estimate_part", time=total, whole=whole, method=job.title)
 
     def _whole_button(
-        self, source: Source | None, preset: str, test: bool, keys: Sequence[str], size: Chosen, own: Sequence[Job]
+        self, source: Source | None, preset: str, test: bool, keys: Sequence[str], size: ChosenSize, own: Sequence[Job]
     ) -> gr.Button:
         """Return the button that compares on the whole photo, with its time estimate; hidden if no part is selected."""
         if source is None or not source.is_part() or preset == presets.FAMILIES:

@@ -16,10 +16,10 @@ from sr_demo.system.file_sizes import file_size
 from sr_demo.ui import shared_links
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.view import View
-from sr_demo.ui.histories import GONE, Run
+from sr_demo.ui.histories import GONE, StoredComparison
 from sr_demo.ui.html import inline_image, problem
 from sr_demo.ui.languages import attribute, marked, text
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.small_image import read_small
 from sr_demo.ui.updates import Updates
@@ -39,7 +39,7 @@ _NAMED = 2
 class HistoryHandlers:
     """Handlers that store finished comparisons and show them again. They hold no state of their own."""
 
-    def __init__(self, context: Context, components: CompareComponents) -> None:
+    def __init__(self, context: PageContext, components: CompareComponents) -> None:
         self._context = context
         self._results, self._save = components.results, components.save
 
@@ -56,7 +56,7 @@ class HistoryHandlers:
         """
         if view.comparison is None:
             return self.row(session, shows_one=False)
-        run = Run(view.folder, _title(view), _thumbnail(view), view.comparison)
+        run = StoredComparison(view.folder, _title(view), _thumbnail(view), view.comparison)
         files = {kind: str(file) for kind, file in view.files.items()}
         run.write(
             {"viewer": value, "table": view.table(), "chart": view.chart(), "families": view.families, "files": files}
@@ -151,7 +151,7 @@ def _thumbnail(view: View) -> str:
     return inline_image(quantize(small), _SIDE, "")
 
 
-def _row(runs: Sequence[Run], shown: Run | None, *, running: bool) -> str:
+def _row(runs: Sequence[StoredComparison], shown: StoredComparison | None, *, running: bool) -> str:
     """Return the buttons as HTML; nothing where all there is is `shown` already."""
     if all(run is shown for run in runs):
         return ""

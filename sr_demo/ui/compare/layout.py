@@ -10,33 +10,33 @@ import gradio as gr
 from sr_demo.backends import openvino_backend, quantization
 from sr_demo.imaging.degradation import Realistic
 from sr_demo.inference.jobs import Job
-from sr_demo.own.model_file import SUFFIXES
 from sr_demo.ui import controls, method_choices, prompt_box, welcome
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare import adjust_handlers, advice, community_box, presets, save_menu, sizes
 from sr_demo.ui.compare.advice import AdviceHandlers
-from sr_demo.ui.compare.brought import RULE, BroughtHandlers
 from sr_demo.ui.compare.components import (
-    BroughtComponents,
     ChoiceComponents,
     CompareComponents,
-    OwnComponents,
+    ExternalResultComponents,
     PhotoComponents,
     ResultComponents,
     RunComponents,
+    VisitorModelComponents,
 )
+from sr_demo.ui.compare.external_results import RULE, ExternalResultHandlers
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.history import ON_LOAD, HistoryHandlers
-from sr_demo.ui.compare.own_handlers import OwnHandlers
 from sr_demo.ui.compare.run_handlers import EMPTY, RunHandlers
+from sr_demo.ui.compare.visitor_model_handlers import VisitorModelHandlers
 from sr_demo.ui.examples import examples
 from sr_demo.ui.html import fine_print
 from sr_demo.ui.languages import marked, text, with_texts
-from sr_demo.ui.method_choices import WHOLE, Context, labels, offered, region_choices
-from sr_demo.ui.own_models import model_input
+from sr_demo.ui.method_choices import WHOLE, PageContext, labels, offered, region_choices
 from sr_demo.ui.source import files_input, image_input
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
+from sr_demo.ui.visitor_models import model_input
 from sr_demo.ui.visitor_work import stop_button
+from sr_demo.user_models.model_file import SUFFIXES
 
 _BACK_TO_VIEWER = """() => {
   const viewer = document.getElementById("viewer");
@@ -60,16 +60,16 @@ _SORT = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
 _SHARE_LINK = with_texts((Path(__file__).parent / "share_link.js").read_text(encoding="utf-8"))
 
 
-def compare_tab(context: Context) -> None:
+def compare_tab(context: PageContext) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     components = lay_out(context)
     handlers = Handlers(context, components)
     _connect(components, handlers, RunHandlers(context, components), AdviceHandlers(context, components))
-    own = OwnHandlers(context, components)
+    own = VisitorModelHandlers(context, components)
     _connect_own(components, handlers, own)
     _connect_history(components, HistoryHandlers(context, components))
     community_box.connect(context, components, handlers, own)
-    _connect_brought(components, BroughtHandlers(context, components))
+    _connect_brought(components, ExternalResultHandlers(context, components))
     adjust_handlers.connect(context, components)
     save_menu.connect(context, components.save, components.results.viewer)
     choice = components.choice
@@ -78,7 +78,7 @@ def compare_tab(context: Context) -> None:
         prompt_box.connect(context, choice.caption, prompts, components.photo.source)
 
 
-def lay_out(context: Context) -> CompareComponents:
+def lay_out(context: PageContext) -> CompareComponents:
     """Lay out the tab, in the current Gradio context."""
     with gr.Row(elem_classes="sr-panes"):
         with gr.Column(scale=0, min_width=320, elem_classes="sr-controls"):
@@ -116,11 +116,11 @@ def _photo() -> PhotoComponents:
     return PhotoComponents(image, thumbnails, about, region, gr.State(None))
 
 
-def _controls(context: Context) -> tuple[ChoiceComponents, RunComponents, PhotoComponents]:
+def _controls(context: PageContext) -> tuple[ChoiceComponents, RunComponents, PhotoComponents]:
     """Lay out what is in sight at once, with a list of methods that scrolls; then what few visitors change."""
     default_jobs, more_jobs = offered(context.approaches, context.runner.estimates)
     ticked = method_choices.ticked(default_jobs, context.runner.estimates)
-    questions = presets.choices(method_choices.leading(context.approaches, context.runner.estimates))
+    questions = presets.choices(method_choices.representative_jobs(context.approaches, context.runner.estimates))
     with gr.Column(elem_classes="sr-first"):
         photo = _photo()
         test = gr.Checkbox(
@@ -166,7 +166,7 @@ def _controls(context: Context) -> tuple[ChoiceComponents, RunComponents, PhotoC
     return choice, run, photo
 
 
-def _more_methods(context: Context, jobs: list[Job]) -> tuple[gr.CheckboxGroup, controls.Bound]:
+def _more_methods(context: PageContext, jobs: list[Job]) -> tuple[gr.CheckboxGroup, controls.Bound]:
     """Lay out the methods that are not ticked at first, and the agreement to large downloads."""
     with gr.Accordion(text("more_methods_box"), open=False, visible=bool(jobs), elem_id="more-box"):
         more = gr.CheckboxGroup(
@@ -176,7 +176,7 @@ def _more_methods(context: Context, jobs: list[Job]) -> tuple[gr.CheckboxGroup, 
         return more, _agreement(context)
 
 
-def _own_model(context: Context) -> OwnComponents:
+def _own_model(context: PageContext) -> VisitorModelComponents:
     """Lay out the box that opens a model file of the visitor, or downloads a community model."""
     with gr.Accordion(text("own_model"), open=False, elem_id="own-model"):
         file = model_input(
@@ -189,19 +189,19 @@ def _own_model(context: Context) -> OwnComponents:
         status = gr.HTML(_OWN_RULE, elem_id="own-model-status")
         remove = gr.Button(text("own_model_delete"), visible=False, size="sm", elem_id="own-model-remove")
         search = community_box.lay_out() if context.community else None
-    return OwnComponents(file, licence, status, remove, gr.State(""), search)
+    return VisitorModelComponents(file, licence, status, remove, gr.State(""), search)
 
 
-def _brought() -> BroughtComponents:
+def _brought() -> ExternalResultComponents:
     """Lay out the box for results of other tools."""
     with gr.Accordion(text("brought_box"), open=False, elem_id="brought"):
         files = files_input(label=text("brought_files"), elem_id="brought-files", height=120)
-        return BroughtComponents(files, gr.HTML(RULE, elem_id="brought-status"))
+        return ExternalResultComponents(files, gr.HTML(RULE, elem_id="brought-status"))
 
 
-def _absent_methods(context: Context) -> None:
+def _absent_methods(context: PageContext) -> None:
     """Lay out the methods that this computer cannot run, each with the reason."""
-    absent = method_choices.absent(context.approaches)
+    absent = method_choices.unavailable_choices(context.approaches)
     with gr.Accordion(text("absent_box"), open=False, visible=bool(absent), elem_id="absent"):
         gr.CheckboxGroup(
             absent, value=[], interactive=False, show_label=False, label=text("absent_label"),
@@ -252,7 +252,7 @@ def precision_choice() -> controls.Bound:
     return controls.Bound(method_choices.PRECISION, "wanted", choice)
 
 
-def _agreement(context: Context) -> controls.Bound:
+def _agreement(context: PageContext) -> controls.Bound:
     """Return the box that allows large downloads, with their sizes; hidden if there are none."""
     sizes = method_choices.downloads(context.approaches)
     box = gr.Checkbox(
@@ -328,7 +328,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     run.stop.click(runs.stop, None, run.estimate, **quiet)
 
 
-def _connect_own(components: CompareComponents, handlers: Handlers, own: OwnHandlers) -> None:
+def _connect_own(components: CompareComponents, handlers: Handlers, own: VisitorModelHandlers) -> None:
     """Connect the box of the visitor's own models; each of its events updates the labels of the methods."""
     choice, run, parts = components.choice, components.run, components.choice.own
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -357,7 +357,7 @@ def _connect_history(components: CompareComponents, handlers: HistoryHandlers) -
     results.unlink.click(handlers.unlink, None, linked, **quiet)
 
 
-def _connect_brought(components: CompareComponents, handlers: BroughtHandlers) -> None:
+def _connect_brought(components: CompareComponents, handlers: ExternalResultHandlers) -> None:
     """Connect the box for results of other tools; a new photo empties it, since the results belong to one photo."""
     photo, parts = components.photo, components.choice.brought
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}

@@ -42,7 +42,7 @@ def choices(jobs: Sequence[Job]) -> list[tuple[str, str]]:
     """Return the choices (label, value) for these methods: no preset, then presets that tick at least two methods.
 
     Args:
-        jobs: One job for each approach, as everywhere in this module (see `method_choices.leading`).
+        jobs: One job for each approach, as everywhere in this module (see `method_choices.representative_jobs`).
     """
     named = [(text(f"preset_{value}"), value) for value in (FAST, MEASURE, OLD, FAMILIES)]
     both = {job.approach.family for job in families(jobs)} == set(GENERATIVE)
@@ -68,7 +68,7 @@ def ticked(jobs: Sequence[Job], preset: str) -> list[str]:
     return [job.key for job in chosen if checkpoints.is_available(job.checkpoint)]
 
 
-def tests(source: Source | None) -> bool:
+def supports_test(source: Source | None) -> bool:
     """Return whether `FAMILIES` scores results against the photo: True if that is large enough as reference, or unknown."""
     return source is None or max(source.width, source.height) >= BELOW
 

@@ -13,7 +13,7 @@ _LEAST_LEFT = 0.5
 
 
 @dataclass
-class Line:
+class JobProgress:
     """The state of one job."""
 
     job: Job
@@ -48,14 +48,14 @@ class Line:
 class ProgressList:
     """All lines of one comparison, by job key."""
 
-    lines: dict[str, Line] = field(default_factory=dict)
-    whole: Line | None = None
+    lines: dict[str, JobProgress] = field(default_factory=dict)
+    whole: JobProgress | None = None
     """Line of the job that upscales the whole photo after the jobs on a part of it."""
 
     @staticmethod
     def of(jobs: Sequence[Job], whole: Job | None = None) -> ProgressList:
         """Return a list in which all of `jobs`, and `whole` after them, wait."""
-        return ProgressList({job.key: Line(job) for job in jobs}, whole and Line(whole))
+        return ProgressList({job.key: JobProgress(job) for job in jobs}, whole and JobProgress(whole))
 
     def update(self, event: RunEvent) -> None:
         """Update the line of the event's job."""

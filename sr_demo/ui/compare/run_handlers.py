@@ -12,11 +12,11 @@ from typing import Any
 
 import gradio as gr
 
-from sr_demo.errors import BadInput, SRError, unexpected
-from sr_demo.faces.keep import FACE_DETAIL
+from sr_demo.errors import BadInput, SRError, log_unexpected
+from sr_demo.faces.detail_limit import FACE_DETAIL
 from sr_demo.image import ImageData, Size
 from sr_demo.imaging.degradation import Realistic
-from sr_demo.inference.faithful import keeps_faces
+from sr_demo.inference.faithful import can_limit_face_detail
 from sr_demo.inference.jobs import Job
 from sr_demo.options import build as build_options
 from sr_demo.reports.saved_image import Part
@@ -24,13 +24,13 @@ from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.compare import presets, sizes, whole_photo
 from sr_demo.ui.compare.advice import AdviceHandlers
-from sr_demo.ui.compare.brought import brought_of
-from sr_demo.ui.compare.comparison import Task, Whole, compare
+from sr_demo.ui.compare.comparison import Task, WholePhoto, compare
 from sr_demo.ui.compare.components import CompareComponents
+from sr_demo.ui.compare.external_results import external_results_of
 from sr_demo.ui.compare.history import HistoryHandlers
 from sr_demo.ui.compare.view import View
 from sr_demo.ui.html import fine_print, problem, progress_line
-from sr_demo.ui.method_choices import Context, offered, seconds
+from sr_demo.ui.method_choices import PageContext, offered, seconds
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.source import Source
 from sr_demo.ui.updates import Updates
@@ -45,7 +45,7 @@ RUNS = "compare"
 class RunHandlers:
     """Handlers that run comparisons and show their results. They hold no state of their own."""
 
-    def __init__(self, context: Context, components: CompareComponents) -> None:
+    def __init__(self, context: PageContext, components: CompareComponents) -> None:
         self._context = context
         self._parts = components
         self._history = HistoryHandlers(context, components)
@@ -75,7 +75,7 @@ class RunHandlers:
         except SRError as exc:
             yield self._failed(str(exc), view, session)
         except Exception as exc:
-            yield self._failed(unexpected(exc, "comparing"), view, session)
+            yield self._failed(log_unexpected(exc, "comparing"), view, session)
 
     def advise(self, source: Source | None, request: gr.Request) -> Updates:
         """Add what the methods scored to the recommendation, where the photo is still the one of the comparison shown."""
@@ -106,7 +106,7 @@ class RunHandlers:
         keep = bool(values[self._parts.results.keep_faces])
 
         def kept(job: Job) -> dict[str, object]:
-            return {"face_detail": FACE_DETAIL} if keep and keeps_faces(job) else {}
+            return {"face_detail": FACE_DETAIL} if keep and can_limit_face_detail(job) else {}
 
         jobs = [
             replace(
@@ -126,21 +126,25 @@ class RunHandlers:
             image = self._context.uploads.read(source.path, self._context.limits)
             return replace(sources.cut(source, image, presets.max_side(preset, test, factor)), name=source.name)
 
-        factor = sizes.Chosen(size).factor
+        factor = sizes.ChosenSize(size).factor
         lr_size = presets.lr_size(source, preset, test, factor)
         whole = None
-        if not test and preset != presets.FAMILIES and (first := whole_photo.job_for(self._context, jobs, source)):
+        if (
+            not test
+            and preset != presets.FAMILIES
+            and (first := whole_photo.whole_photo_job(self._context, jobs, source))
+        ):
             whole = self._whole(first, source)
         expected = partial(seconds, self._context, size=lr_size, opacity=source.opacity)
         # `sized` may have replaced two ticked checkpoints by the same one, which suits the size.
         different = list({job.key: job for job in jobs}.values())
-        brought = brought_of(self._context, values[choice.brought.files], source)
+        brought = external_results_of(self._context, values[choice.brought.files], source)
         centre = source.centre if whole else source.centre_in_region()
         return Task(
             load, different, test, realistic, expected, Size(*lr_size), _scene(source), centre, brought, whole
         )  # fmt: skip
 
-    def _whole(self, job: Job, source: Source) -> Whole:
+    def _whole(self, job: Job, source: Source) -> WholePhoto:
         """Return the whole photo, which `job` will upscale after the part."""
         context, box = self._context, source.box()
         size = Size(source.height, source.width)
@@ -148,7 +152,7 @@ class RunHandlers:
             box.left / size.width, box.top / size.height, box.width / size.width, box.height / size.height
         )  # fmt: skip
         expected = whole_photo.expected(context, job, source)
-        return Whole(job, lambda: context.uploads.read(source.path, context.limits), expected, size, part)
+        return WholePhoto(job, lambda: context.uploads.read(source.path, context.limits), expected, size, part)
 
     def stop(self, request: gr.Request) -> Updates:
         """Stop what this browser session runs on the tab: the comparison, and the search and trial of models."""

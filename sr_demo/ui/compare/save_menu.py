@@ -12,7 +12,7 @@ import gradio as gr
 
 from sr_demo.codecs.formats import Output
 from sr_demo.codecs.png import bits_of
-from sr_demo.errors import SRError, unexpected
+from sr_demo.errors import SRError, log_unexpected
 from sr_demo.progress import Progress
 from sr_demo.system.file_sizes import file_size
 from sr_demo.ui import output_choice
@@ -21,7 +21,7 @@ from sr_demo.ui.compare.saving import Saving
 from sr_demo.ui.histories import GONE
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
@@ -92,7 +92,7 @@ def lay_out() -> SaveMenu:
     return SaveMenu(box, title, gr.State(None), form, bits, quality, private, about, file, pack, packed, close)
 
 
-def connect(context: Context, menu: SaveMenu, viewer: gr.HTML) -> None:
+def connect(context: PageContext, menu: SaveMenu, viewer: gr.HTML) -> None:
     """Connect the menu's events; the event `select` of `viewer` opens it for one image."""
     handlers = SaveHandlers(Saving(context.store, context.uploads, context.limits), context, menu)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
@@ -116,7 +116,7 @@ def connect(context: Context, menu: SaveMenu, viewer: gr.HTML) -> None:
 class SaveHandlers:
     """Handlers that read and write the menu's components. They hold no state of their own."""
 
-    def __init__(self, saving: Saving, context: Context, menu: SaveMenu) -> None:
+    def __init__(self, saving: Saving, context: PageContext, menu: SaveMenu) -> None:
         self._saving, self._context, self._menu = saving, context, menu
 
     def open(self, event: gr.EventData, request: gr.Request | None = None) -> Updates:
@@ -177,7 +177,7 @@ class SaveHandlers:
         except (SRError, FileNotFoundError) as exc:
             return self._refused(_sentence(exc))
         except Exception as exc:
-            return self._refused(unexpected(exc, "saving a result"))
+            return self._refused(log_unexpected(exc, "saving a result"))
         notes = "".join(map(fine_print, (saved.written.sentence, *saved.written.notes)))
         name = f"{text('save')} {saved.path.name} ({size})"
         return {

@@ -8,7 +8,7 @@ import gradio as gr
 
 from sr_demo.errors import BadInput
 from sr_demo.image import Size
-from sr_demo.imaging.output_size import OutputSize, parse, times
+from sr_demo.imaging.output_size import OutputSize, by_factor, parse
 from sr_demo.ui.languages import text
 from sr_demo.ui.source import Source
 
@@ -20,7 +20,7 @@ SCALE = 4
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenSize:
     """The size that a visitor has chosen for one photo."""
 
     size: OutputSize | None
@@ -74,13 +74,13 @@ def requested(chip: str, other: str, source: Source | None, *, test: bool) -> Ou
     return size
 
 
-def chosen(chip: str, other: str, source: Source | None, *, test: bool) -> Chosen:
+def chosen(chip: str, other: str, source: Source | None, *, test: bool) -> ChosenSize:
     """Return the chosen size like `requested`, but with the reason instead of an error if it is not valid."""
     if chip == OTHER and not other.strip():
-        return Chosen(None, "Type the size: 2.5x, 1920 wide, 1080 high, or 30x20cm@300 for print.")
+        return ChosenSize(None, "Type the size: 2.5x, 1920 wide, 1080 high, or 30x20cm@300 for print.")
     try:
         size = requested(chip, other, source, test=test)
     except BadInput as exc:
-        return Chosen(None, str(exc))
+        return ChosenSize(None, str(exc))
     # Without a photo, a size in pixels has no factor.
-    return Chosen(size if size.factor is not None else times(SCALE))
+    return ChosenSize(size if size.factor is not None else by_factor(SCALE))

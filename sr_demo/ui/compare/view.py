@@ -22,9 +22,9 @@ from sr_demo.reports.saved_image import Part, SavedImage, save, save_result
 from sr_demo.reports.scatter_chart import Point, quality_against_time
 from sr_demo.reports.table import html_table
 from sr_demo.system import large_array
-from sr_demo.ui.compare import families
-from sr_demo.ui.compare.families import OnePassResult
-from sr_demo.ui.compare.progress_list import Line, ProgressList
+from sr_demo.ui.compare import family_explanation
+from sr_demo.ui.compare.family_explanation import OnePassResult
+from sr_demo.ui.compare.progress_list import JobProgress, ProgressList
 from sr_demo.ui.viewer.viewer import ViewerImage, file_url
 
 _FRESH_SECONDS = 1.0
@@ -81,7 +81,7 @@ class View:
     """Content of the downloads, after the end of the comparison."""
     changed: float = field(default_factory=time.monotonic)
     """Time (`time.monotonic`) of the last change of images, table or chart."""
-    families: str = ""
+    family_explanation: str = ""
     """HTML that explains GANs and diffusion models, after the end of the comparison; empty if no such method ran."""
     name: str = ""
     """Name of the photo's file."""
@@ -121,7 +121,7 @@ class View:
         waiting = replace(_expected("input", "Your photo", self.lr_size), part=self.part)
         return [*(given or [waiting]), *results]
 
-    def _ordered(self) -> list[Line]:
+    def _ordered(self) -> list[JobProgress]:
         """Return the lines of all methods, that of the method which upscales the whole photo first."""
         lines, whole = list(self.progress.lines.values()), self.progress.whole
         return sorted(lines, key=lambda line: whole is None or line.job.key != whole.job.key)
@@ -205,8 +205,8 @@ class View:
         Args:
             reference: (H, W, 3) float32 in [0, 1], the HR reference; None if unknown.
         """
-        explained = families.Explained.of(self.results, self.one_pass, reference)
-        self.families = families.explanation(explained)
+        explained = family_explanation.FamilyExplanation.of(self.results, self.one_pass, reference)
+        self.families = family_explanation.explanation(explained)
         self.one_pass.clear()
 
     def _add(
@@ -242,7 +242,7 @@ def _expected(name: str, label: str, size: Size) -> ViewerImage:
     return ViewerImage(name, label, "", max(size.width, 1), max(size.height, 1), alt, status="waiting")
 
 
-def _pending(line: Line, lr_size: Size) -> ViewerImage:
+def _pending(line: JobProgress, lr_size: Size) -> ViewerImage:
     """Return the placeholder of a result that is not finished, or has failed."""
     job = line.job
     box = _expected(job.file_name, job.title, job.plan(lr_size).size)

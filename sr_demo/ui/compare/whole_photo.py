@@ -8,14 +8,14 @@ from sr_demo.errors import SRError
 from sr_demo.inference import memory_need
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.memory_need import Traits
-from sr_demo.ui.method_choices import Context, quickest, seconds
+from sr_demo.ui.method_choices import PageContext, quickest, seconds
 from sr_demo.ui.source import Source
 
 PATIENCE_SECONDS = 30.0
 """Longest time estimate for upscaling the whole photo without a request."""
 
 
-def job_for(context: Context, jobs: Sequence[Job], source: Source) -> Job | None:
+def whole_photo_job(context: PageContext, jobs: Sequence[Job], source: Source) -> Job | None:
     """Return the fastest network among the jobs of a comparison if it can upscale the whole photo in time.
 
     Args:
@@ -33,7 +33,7 @@ def job_for(context: Context, jobs: Sequence[Job], source: Source) -> Job | None
     return job if fits else None
 
 
-def expected(context: Context, job: Job, source: Source) -> float:
+def expected(context: PageContext, job: Job, source: Source) -> float:
     """Return the time estimate of `job` for the whole photo, in seconds."""
     return seconds(context, job, (source.height, source.width), opacity=source.opacity)
 
@@ -41,7 +41,7 @@ def expected(context: Context, job: Job, source: Source) -> float:
 def _fits(job: Job, source: Source) -> bool:
     traits = Traits(job.approach, job.checkpoint, job.options, source.opacity, size=job.size)
     try:
-        memory_need.refuse(traits, (source.height, source.width), memory_need.room())
+        memory_need.refuse(traits, (source.height, source.width), memory_need.available_resources())
     except SRError:
         return False
     return True

@@ -11,15 +11,15 @@ import gradio as gr
 
 from sr_demo.datasets.entries import Entry, from_files
 from sr_demo.datasets.html_report import data_body, data_html
-from sr_demo.datasets.report import Against, DataReport, examine, facts
+from sr_demo.datasets.report import DataReport, HeldOutSet, examine, facts
 from sr_demo.errors import BadInput
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.progress import Progress
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.examples import sample_file
 from sr_demo.ui.html import progress_line
-from sr_demo.ui.method_choices import Context
-from sr_demo.ui.photo_upload import Taken, take_in
+from sr_demo.ui.method_choices import PageContext
+from sr_demo.ui.photo_upload import ReadPhotos, read_photos
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
@@ -31,11 +31,11 @@ _SECONDS = 10.0
 _NONE = "None of these files can be looked at."
 _TESTS = "your test pictures"
 _NUMBER = len("000_")
-"""Length of the number that `take_in` prepends to a file name."""
+"""Length of the number that `read_photos` prepends to a file name."""
 
 
 @dataclass(frozen=True)
-class DataParts:
+class DataComponents:
     """The components that the handlers write."""
 
     line: gr.HTML
@@ -47,7 +47,7 @@ class DataParts:
 class DataHandlers:
     """Handlers that read uploaded files and the bundled examples, but no other folder of the server."""
 
-    def __init__(self, context: Context, parts: DataParts) -> None:
+    def __init__(self, context: PageContext, parts: DataComponents) -> None:
         self._context, self._parts = context, parts
 
     def inspect(self, request: gr.Request, files: list[str] | None, tests: list[str] | None) -> Iterator[Updates]:
@@ -91,16 +91,18 @@ class DataHandlers:
         """Stop the inspection of this session; its measurements so far are reported."""
         self._context.stops.stop(f"inspect {session_of(request)}")
 
-    def _against(self, tests: list[str] | None, folder: Path, progress: Progress) -> tuple[Against | None, list[str]]:
+    def _against(
+        self, tests: list[str] | None, folder: Path, progress: Progress
+    ) -> tuple[HeldOutSet | None, list[str]]:
         """Return the test images, and a sentence on each file that cannot be read."""
         if not tests:
             return None, []
         found, taken = self._taken(tests, folder / "tests", progress)
-        return Against(_TESTS, found), [f"{_TESTS}: {sentence}" for sentence in taken.sentences]
+        return HeldOutSet(_TESTS, found), [f"{_TESTS}: {sentence}" for sentence in taken.sentences]
 
-    def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], Taken]:
+    def _taken(self, files: list[str], folder: Path, progress: Progress) -> tuple[list[Entry], ReadPhotos]:
         folder.mkdir()
-        taken = take_in([Path(f) for f in files], folder, self._context.limits, progress, _NONE)
+        taken = read_photos([Path(f) for f in files], folder, self._context.limits, progress, _NONE)
         named = zip(from_files(taken.written, self._context.limits), taken.written, strict=True)
         return [Entry(path.name[_NUMBER:], entry.read) for entry, path in named], taken
 

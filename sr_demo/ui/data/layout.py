@@ -7,16 +7,16 @@ from typing import Any
 import gradio as gr
 
 from sr_demo.ui.callers import HEAVY, LIGHT
-from sr_demo.ui.data.handlers import DataHandlers, DataParts
+from sr_demo.ui.data.handlers import DataComponents, DataHandlers
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.source import files_input
 from sr_demo.ui.visitor_work import stop_button
 
 _INTRO = f'<div class="sr-prose"><p>{marked("data_intro")}</p></div>'
 
 
-def data_tab(context: Context) -> None:
+def data_tab(context: PageContext) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     gr.HTML(_INTRO)
     with gr.Row(elem_classes="sr-top"):
@@ -35,7 +35,7 @@ def data_tab(context: Context) -> None:
                 elem_id="data-report-files", visible=False,
             )  # fmt: skip
             report = gr.HTML(elem_id="data-report")
-    handlers = DataHandlers(context, DataParts(line, report, files, stop))
+    handlers = DataHandlers(context, DataComponents(line, report, files, stop))
     outputs: list[Any] = [line, report, files, stop]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     heavy: dict[str, Any] = {**quiet, **HEAVY}

@@ -12,19 +12,19 @@ import gradio as gr
 
 from sr_demo.diffusion.options import DiffusionOptions
 from sr_demo.diffusion.upscaler import DiffusionSamples, DiffusionUpscaler
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput, Cancelled, SRError, log_unexpected
 from sr_demo.image import Image
 from sr_demo.inference.jobs import Job
 from sr_demo.options import build
 from sr_demo.progress import Progress
 from sr_demo.spec import Approach
-from sr_demo.ui.background_work import Finished, working
+from sr_demo.ui.background_work import WorkResult, run_in_thread
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.diffusion import view
-from sr_demo.ui.diffusion.view import Guesses
+from sr_demo.ui.diffusion.view import SampleImages
 from sr_demo.ui.examples import chosen_file
 from sr_demo.ui.html import fine_print, problem
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.small_image import downscaled
 from sr_demo.ui.updates import Updates
@@ -37,13 +37,13 @@ _SIDE = 128
 """Largest side of the LR image in pixels; small, since each sample is a separate run."""
 
 
-def approach_of(context: Context) -> Approach | None:
+def approach_of(context: PageContext) -> Approach | None:
     """Return the approach that the tab uses; None if the catalogue does not contain it."""
     return next((approach for approach in context.approaches if approach.id == ID), None)
 
 
 @dataclass(frozen=True)
-class DiffusionParts:
+class DiffusionComponents:
     """The components that the handlers update."""
 
     shown: gr.HTML
@@ -56,7 +56,7 @@ class DiffusionParts:
 class DiffusionHandlers:
     """Handlers of the tab's events. They hold no state of their own."""
 
-    def __init__(self, context: Context, approach: Approach, parts: DiffusionParts) -> None:
+    def __init__(self, context: PageContext, approach: Approach, parts: DiffusionComponents) -> None:
         self._context, self._approach, self._parts = context, approach, parts
 
     def take_example(self, event: gr.EventData) -> str:
@@ -87,7 +87,7 @@ class DiffusionHandlers:
             with self._context.callers.admitted(stop) as caller:
                 with self._context.uploads.opened(path, self._context.limits) as image:
                     small = downscaled(image, _SIDE)
-                guesses = Guesses(self._context.store.new(), small, int(count))
+                guesses = SampleImages(self._context.store.new(), small, int(count))
                 yield {
                     parts.shown: viewer_value(guesses.images("starting")), parts.explained: "", parts.status: "",
                     parts.stop: gr.Button(interactive=True),
@@ -96,10 +96,10 @@ class DiffusionHandlers:
                 def work(progress: Progress) -> float:
                     return self._draw(small, options, guesses.count, caller, progress, drawn)
 
-                for event in working(work, stop, "guess"):
+                for event in run_in_thread(work, stop, "guess"):
                     while drawn:
                         guesses.add(last := drawn.pop(0))
-                    if isinstance(event, Finished):
+                    if isinstance(event, WorkResult):
                         assert last is not None
                         yield {
                             parts.shown: viewer_value(guesses.images()),
@@ -113,7 +113,7 @@ class DiffusionHandlers:
         except SRError as exc:
             yield {**self._ended(guesses), **ended, parts.status: problem(str(exc))}
         except Exception as exc:
-            yield {**self._ended(guesses), **ended, parts.status: problem(unexpected(exc, "making guesses"))}
+            yield {**self._ended(guesses), **ended, parts.status: problem(log_unexpected(exc, "making guesses"))}
 
     def _draw(
         self, small: Image, options: DiffusionOptions, count: int, caller: Caller, progress: Progress,
@@ -131,7 +131,7 @@ class DiffusionHandlers:
                 drawn.append(samples)
             return time.perf_counter() - begun
 
-    def _ended(self, guesses: Guesses | None) -> Updates:
+    def _ended(self, guesses: SampleImages | None) -> Updates:
         """Return the update that shows the finished images only, without placeholders."""
         shown = [image for image in guesses.images() if image.url] if guesses else []
         return {self._parts.shown: viewer_value(shown)} if guesses else {}

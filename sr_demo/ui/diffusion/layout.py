@@ -13,11 +13,11 @@ from sr_demo.spec import Approach
 from sr_demo.ui import welcome
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
-from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionHandlers, DiffusionParts
+from sr_demo.ui.diffusion.handlers import OPTIONS, DiffusionComponents, DiffusionHandlers
 from sr_demo.ui.examples import examples
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context
-from sr_demo.ui.previews import uploaded
+from sr_demo.ui.method_choices import PageContext
+from sr_demo.ui.previews import connect_preview
 from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.viewer.viewer import scroll_to, viewer
@@ -26,7 +26,7 @@ from sr_demo.ui.visitor_work import stop_button
 _INTRO = f'<p class="sr-prose">{marked("diffusion_intro")}</p>'
 
 
-def diffusion_tab(context: Context, approach: Approach) -> None:
+def diffusion_tab(context: PageContext, approach: Approach) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     by_name = {control.name: control for control in controls(DiffusionOptions)}
     gr.HTML(_INTRO)
@@ -64,7 +64,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
             result = viewer(empty, elem_id="diffusion-result", example=drawn, pair=(2, -1), first=False)
             note = f'<p class="sr-fine">{marked("diffusion_example")}</p>' if drawn else ""
             explained = gr.HTML(note, elem_id="diffusion-explained", elem_classes="sr-may-be-empty")
-    handlers = DiffusionHandlers(context, approach, DiffusionParts(result, explained, status, stop))
+    handlers = DiffusionHandlers(context, approach, DiffusionComponents(result, explained, status, stop))
     inputs: list[Any] = [image, count, *values]
     outputs: list[Any] = [result, explained, status, stop]
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -74,7 +74,7 @@ def diffusion_tab(context: Context, approach: Approach) -> None:
     for button, preset in ((quick, QUICK), (fine, DiffusionOptions())):
         chosen = [getattr(preset, name) for name in OPTIONS[:2]]
         button.click(None, None, values[:2], js=f"() => {chosen}", **light)
-    uploaded(image, context, thumbnails)
+    connect_preview(image, context, thumbnails)
     image.change(enabled_with, image, start, **light)
     thumbnails.select(handlers.take_example, None, image, **light).then(
         guess, inputs, outputs, trigger_mode="multiple", **heavy

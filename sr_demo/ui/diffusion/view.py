@@ -24,7 +24,7 @@ _LEAST = 0.01
 
 
 @dataclass
-class Guesses:
+class SampleImages:
     """The images of one run in the viewer, with placeholders for those that are not finished."""
 
     folder: Path
@@ -40,7 +40,7 @@ class Guesses:
 
     def add(self, samples: DiffusionSamples) -> None:
         """Write the new images of `samples`, and the map of their spread after the last one."""
-        for name, image in named(samples):
+        for name, image in named_images(samples):
             self._add(name, image)
         if len(samples.results) == self.count:
             self._add(*spread_of(samples))
@@ -76,7 +76,7 @@ _TITLES = {
 }
 
 
-def named(samples: DiffusionSamples) -> Iterator[tuple[str, Image]]:
+def named_images(samples: DiffusionSamples) -> Iterator[tuple[str, Image]]:
     """Yield the name and image of the start image and of each sample so far."""
     yield "start", samples.start
     yield from ((f"guess-{number}", result) for number, result in enumerate(samples.results, 1))

@@ -15,7 +15,7 @@ import gradio as gr
 import numpy as np
 
 from sr_demo.digits import data
-from sr_demo.digits.options import LARGEST, SMALLEST, System
+from sr_demo.digits.options import LARGEST, SMALLEST, DigitModel
 from sr_demo.digits.preprocessing import Prepared, from_reference, prepare
 from sr_demo.errors import BadInput, quoted
 from sr_demo.image import read
@@ -24,8 +24,8 @@ from sr_demo.reports import formatting
 from sr_demo.system.least_recently_used import LeastRecentlyUsed
 from sr_demo.ui.clicks import point
 from sr_demo.ui.digits import pad, view
-from sr_demo.ui.digits.in_turn import CPPNS, NO_DIGIT, checked_cppn, in_turn
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.digits.turn_decorator import CPPNS, NO_DIGIT, checked_cppn, waits_for_turn
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.sessions import CAPACITY, current_request, session_of
 from sr_demo.ui.updates import Updates
 
@@ -44,7 +44,7 @@ class Digit:
 
 
 @dataclass(frozen=True)
-class DigitParts:
+class DigitComponents:
     """The components that the handlers write."""
 
     digit: gr.State
@@ -73,14 +73,14 @@ def _choose(handlers: DigitHandlers) -> None:
 class DigitHandlers:
     """Handlers for all visitors. Gradio may run the events of a visitor in another order than they were sent."""
 
-    def __init__(self, context: Context, parts: DigitParts) -> None:
+    def __init__(self, context: PageContext, parts: DigitComponents) -> None:
         self.callers, self.parts = context.callers, parts
         self._store, self._limits = context.store, context.limits
         self._began: LeastRecentlyUsed[str, None] = LeastRecentlyUsed(lambda _: CAPACITY)
         """Sessions of visitors who have chosen a digit, including failed uploads."""
         self._lock = Lock()
 
-    @in_turn("reading a drawing", _note, _choose, newest=True)
+    @waits_for_turn("reading a drawing", _note, _choose, newest=True)
     def take_drawing(self, progress: Progress, event: gr.EventData) -> Updates:
         """Use the drawing, which the sheet sends each time the pen is lifted; a cleared sheet clears the results."""
         sent: Any = getattr(event, "value", None)
@@ -89,7 +89,7 @@ class DigitHandlers:
         image = read(Path(view.write(pad.decode(sent), self._store.new(), "drawing.png")), self._limits)
         return self._taken(prepare(image.rgb, image.alpha), progress)
 
-    @in_turn("reading a digit", _note, _choose)
+    @waits_for_turn("reading a digit", _note, _choose)
     def take_upload(self, progress: Progress, path: str | None) -> Updates:
         """Use an uploaded image of a digit."""
         if path is None:
@@ -97,12 +97,12 @@ class DigitHandlers:
         image = read(Path(path), self._limits)
         return self._taken(prepare(image.rgb, image.alpha), progress)
 
-    @in_turn("drawing a typical digit", _note, _choose)
+    @waits_for_turn("drawing a typical digit", _note, _choose)
     def take_typical(self, progress: Progress, digit: int | None) -> Updates:
         """Use the digit that the VAE-GAN draws from a typical latent of the class `digit`."""
         return self._typical(digit, progress)
 
-    @in_turn("drawing a typical digit", _note)
+    @waits_for_turn("drawing a typical digit", _note)
     def take_first(self, progress: Progress, digit: Any) -> Updates:
         """Use a typical digit when the tab is opened, unless the visitor has chosen one before this handler ends."""
         updates = gr.skip() if digit is not None or self._has_begun() else self._typical(3, progress)
@@ -111,12 +111,12 @@ class DigitHandlers:
     def _typical(self, digit: int | None, progress: Progress) -> Updates:
         if digit is None or digit not in range(10):
             raise BadInput("Choose a digit from 0 to 9.")
-        from sr_demo.digits import lab, latent_walk
+        from sr_demo.digits import inference, latent_walk
 
-        reference = latent_walk.to_bytes(lab.decode(lab.typical(int(digit), "vaegan")))
+        reference = latent_walk.to_bytes(inference.decode(inference.typical(int(digit), "vaegan")))
         return self._taken(from_reference(reference, view.TYPICAL_NOTE), progress)
 
-    @in_turn("taking a test digit", _note, _choose)
+    @waits_for_turn("taking a test digit", _note, _choose)
     def take_test(self, progress: Progress, number: Any) -> Updates:
         """Use a handwritten digit of the test set, which no network was trained on."""
         digits = data.test_digits()
@@ -139,14 +139,16 @@ class DigitHandlers:
             return session_of(current_request()) in self._began
 
     def _taken(self, prepared: Prepared, progress: Progress) -> Updates:
-        from sr_demo.digits import lab, latent_walk
+        from sr_demo.digits import inference, latent_walk
         from sr_demo.digits.evaluation import score
 
-        systems: tuple[System, ...] = ("vaegan", *CPPNS)
-        digit = Digit(prepared, {system: lab.encode(prepared.lr, system) for system in systems})
-        redrawn = {system: latent_walk.to_bytes(lab.redraw(prepared.lr[None], system)[0]) for system in systems}
+        systems: tuple[DigitModel, ...] = ("vaegan", *CPPNS)
+        digit = Digit(prepared, {system: inference.encode(prepared.lr, system) for system in systems})
+        redrawn = {
+            system: latent_walk.to_bytes(inference.reconstruct(prepared.lr[None], system)[0]) for system in systems
+        }
         at_28 = {"reference": prepared.reference, "bicubic": data.bicubic(prepared.lr[None])[0], **redrawn}
-        read_as = dict(zip(at_28, lab.read_digits(np.stack(list(at_28.values()))).tolist(), strict=True))
+        read_as = dict(zip(at_28, inference.classify_digits(np.stack(list(at_28.values()))).tolist(), strict=True))
 
         def note(key: str) -> str:
             return f"{view.scores_text(*score(at_28[key], prepared.reference))}; read as {read_as[key]}"
@@ -158,7 +160,9 @@ class DigitHandlers:
             view.Card("VAE-GAN", "28 × 28", redrawn["vaegan"], note("vaegan")),
         ]
         for system in CPPNS:
-            large = latent_walk.to_bytes(lab.draw(digit.latents[system], _COMPARED_SIZE, system, progress=progress))
+            large = latent_walk.to_bytes(
+                inference.draw(digit.latents[system], _COMPARED_SIZE, system, progress=progress)
+            )
             about = f"{_COMPARED_SIZE} × {_COMPARED_SIZE}; at 28:"
             cards.append(view.Card(view.METHODS[system], about, large, note(system), smooth=True))
         return {
@@ -167,7 +171,7 @@ class DigitHandlers:
             self.parts.note: view.sentence(" ".join(prepared.notes)),
         }
 
-    @in_turn("drawing a digit", _status, newest=True)
+    @waits_for_turn("drawing a digit", _status, newest=True)
     def show(self, progress: Progress, digit: Digit | None, size: Any, system: str, window: Any) -> Updates:
         """Draw the digit, or a part of it, with a CPPN.
 
@@ -183,15 +187,15 @@ class DigitHandlers:
         parts = self.parts
         if digit is None:
             return {parts.large: None, parts.download: gr.DownloadButton(visible=False), parts.status: ""}
-        from sr_demo.digits import lab, latent_walk
+        from sr_demo.digits import inference, latent_walk
 
         side, chosen = _checked_size(size), checked_cppn(system)
-        part = lab.Window(*window) if window else lab.WHOLE
+        part = inference.Window(*window) if window else inference.WHOLE
         start = time.perf_counter()
-        drawn = lab.draw(digit.latents[chosen], side, chosen, part, progress)
+        drawn = inference.draw(digit.latents[chosen], side, chosen, part, progress)
         seconds = time.perf_counter() - start
         file = view.write(view.png(latent_walk.to_bytes(drawn)), self._store.new(), f"digit_{chosen}_{side}.png")
-        near = "" if part == lab.WHOLE else f" This is 1/{part.zoom:g} of its width, drawn anew, not enlarged."
+        near = "" if part == inference.WHOLE else f" This is 1/{part.zoom:g} of its width, drawn anew, not enlarged."
         text = f"{side} × {side} pixels from {view.LATENT} numbers, drawn in {formatting.seconds(seconds)}.{near}"
         return {
             parts.large: file,
@@ -206,10 +210,10 @@ class DigitHandlers:
 
     def zoom_in(self, size: Any, window: Any, event: gr.EventData) -> Any:
         """Return the window (zoom, x, y) after a click: twice the zoom, around the clicked point."""
-        from sr_demo.digits import lab
+        from sr_demo.digits import inference
 
         across, down = (min(max((at + 0.5) / _checked_size(size), 0.0), 1.0) for at in point(event))
-        part = (lab.Window(*window) if window else lab.WHOLE).nearer(across, down, 2.0)
+        part = (inference.Window(*window) if window else inference.WHOLE).nearer(across, down, 2.0)
         return part.zoom, part.x, part.y
 
 

@@ -18,8 +18,8 @@ from sr_demo.progress import Progress
 from sr_demo.reports import formatting
 from sr_demo.ui.digits import view
 from sr_demo.ui.digits.handlers import Digit
-from sr_demo.ui.digits.in_turn import NO_DIGIT, checked_cppn, in_turn
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.digits.turn_decorator import NO_DIGIT, checked_cppn, waits_for_turn
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.updates import Updates
 
 _WALK_SIZE = 224
@@ -27,7 +27,7 @@ _STRIP_SIZE, _STRIP_COUNT = 96, 9
 
 
 @dataclass(frozen=True)
-class WalkParts:
+class WalkComponents:
     """The components that a walk writes."""
 
     animation: gr.HTML
@@ -37,7 +37,7 @@ class WalkParts:
 
 
 @dataclass(frozen=True)
-class VaryParts:
+class VaryComponents:
     """The components that varying one latent number writes."""
 
     strip: gr.HTML
@@ -45,7 +45,7 @@ class VaryParts:
 
 
 @dataclass(frozen=True)
-class ArtParts:
+class ArtComponents:
     """The components that a random image is written to."""
 
     image: gr.Image
@@ -68,10 +68,10 @@ def _art_status(handlers: ArtHandlers) -> gr.HTML:
 class WalkHandlers:
     """Handler for the animation between two latents."""
 
-    def __init__(self, context: Context, parts: WalkParts) -> None:
+    def __init__(self, context: PageContext, parts: WalkComponents) -> None:
         self.callers, self.parts, self._store = context.callers, parts, context.store
 
-    @in_turn("walking between digits", _walk_status)
+    @waits_for_turn("walking between digits", _walk_status)
     def walk(self, progress: Progress, digit: Digit | None, start: str, end: str, system: str) -> Updates:
         """Animate the straight line between two latents.
 
@@ -82,7 +82,7 @@ class WalkHandlers:
             end: Last latent, likewise.
             system: The CPPN that draws.
         """
-        from sr_demo.digits import lab, latent_walk
+        from sr_demo.digits import inference, latent_walk
         from sr_demo.ui.viewer.viewer import file_url
 
         chosen = checked_cppn(system)
@@ -94,9 +94,9 @@ class WalkHandlers:
                 return digit.latents[chosen]
             if name not in "0123456789" or len(name) != 1:
                 raise BadInput("Choose where the walk starts and ends.")
-            return lab.typical(int(name), chosen)
+            return inference.typical(int(name), chosen)
 
-        frames = latent_walk.between(latent(start), latent(end), _WALK_SIZE, chosen, progress)
+        frames = latent_walk.interpolate_latents(latent(start), latent(end), _WALK_SIZE, chosen, progress)
         gif = view.write(latent_walk.gif(frames), self._store.new(), "walk.gif")
         progress.check()
         mp4 = str(Path(gif).with_name("walk.mp4"))
@@ -115,10 +115,10 @@ class WalkHandlers:
 class VaryHandlers:
     """Handler that shows the effect of one number of the latent."""
 
-    def __init__(self, context: Context, parts: VaryParts) -> None:
+    def __init__(self, context: PageContext, parts: VaryComponents) -> None:
         self.callers, self.parts = context.callers, parts
 
-    @in_turn("varying one latent number", _vary_status)
+    @waits_for_turn("varying one latent number", _vary_status)
     def vary(self, progress: Progress, digit: Digit | None, number: Any, system: str) -> Updates:
         """Draw the digit, or a typical 3, with one number of its latent varied from -3 to 3.
 
@@ -128,14 +128,14 @@ class VaryHandlers:
             number: Index of the number in the latent, from 1.
             system: The CPPN that draws.
         """
-        from sr_demo.digits import lab, latent_walk
+        from sr_demo.digits import inference, latent_walk
 
         chosen = checked_cppn(system)
-        latent = lab.typical(3, chosen) if digit is None else digit.latents[chosen]
+        latent = inference.typical(3, chosen) if digit is None else digit.latents[chosen]
         index = int(number) - 1
         if not 0 <= index < len(latent):
             raise BadInput(f"There are latent numbers 1 to {len(latent)}.")
-        strip = latent_walk.along(latent, index, _STRIP_COUNT, _STRIP_SIZE, chosen, progress)
+        strip = latent_walk.vary_latent(latent, index, _STRIP_COUNT, _STRIP_SIZE, chosen, progress)
         whose = "a typical 3" if digit is None else "your digit"
         text = (
             f"Latent number {index + 1} of {whose} runs from -3 to 3 while all others stay; its own value is "
@@ -148,10 +148,10 @@ class VaryHandlers:
 class ArtHandlers:
     """Handler for images by CPPNs with random weights."""
 
-    def __init__(self, context: Context, parts: ArtParts) -> None:
+    def __init__(self, context: PageContext, parts: ArtComponents) -> None:
         self.callers, self.parts, self._store = context.callers, parts, context.store
 
-    @in_turn("painting at random", _art_status)
+    @waits_for_turn("painting at random", _art_status)
     def paint(self, progress: Progress, *given: Any) -> Updates:
         """Draw a random image; `given` are the values of the art controls, in their order."""
         from sr_demo.digits.cppn_art import paint

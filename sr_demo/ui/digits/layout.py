@@ -13,12 +13,19 @@ from sr_demo.digits.options import Art, Fit
 from sr_demo.ui import controls
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.digits import pad, view
-from sr_demo.ui.digits.handlers import DEFAULT_SIZE, DigitHandlers, DigitParts
-from sr_demo.ui.digits.latent_handlers import ArtHandlers, ArtParts, VaryHandlers, VaryParts, WalkHandlers, WalkParts
-from sr_demo.ui.digits.photo_handlers import FitHandlers, FitParts
+from sr_demo.ui.digits.handlers import DEFAULT_SIZE, DigitComponents, DigitHandlers
+from sr_demo.ui.digits.latent_handlers import (
+    ArtComponents,
+    ArtHandlers,
+    VaryComponents,
+    VaryHandlers,
+    WalkComponents,
+    WalkHandlers,
+)
+from sr_demo.ui.digits.photo_handlers import FitComponents, FitHandlers
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context
-from sr_demo.ui.previews import uploaded
+from sr_demo.ui.method_choices import PageContext
+from sr_demo.ui.previews import connect_preview
 from sr_demo.ui.source import enabled_with, image_input
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import stop_button
@@ -39,7 +46,7 @@ class Shared:
     system: gr.Radio
 
 
-def digits_tab(context: Context, tab: gr.Tab) -> None:
+def digits_tab(context: PageContext, tab: gr.Tab) -> None:
     """Lay out `tab` and connect its events, in the current Gradio context."""
     gr.HTML(_INTRO)
     shared = _redraw(context, tab)
@@ -62,7 +69,7 @@ def _honest() -> str:
     return f'<div class="sr-prose sr-fine"><p>{shown}</p></div>'
 
 
-def _redraw(context: Context, tab: gr.Tab) -> Shared:
+def _redraw(context: PageContext, tab: gr.Tab) -> Shared:
     digit, window, size = gr.State(None), gr.State(None), gr.State(DEFAULT_SIZE)
     with gr.Row(elem_classes="sr-top"):
         with gr.Column(scale=4, min_width=300):
@@ -95,7 +102,7 @@ def _redraw(context: Context, tab: gr.Tab) -> Shared:
             with gr.Row():
                 back = gr.Button(text("digits_whole"), size="sm", elem_id="digit-whole")
                 download = gr.DownloadButton(text("download_png"), visible=False, size="sm", elem_id="digit-download")
-    handlers = DigitHandlers(context, DigitParts(digit, size, cards, note, large, download, status))
+    handlers = DigitHandlers(context, DigitComponents(digit, size, cards, note, large, download, status))
     drawn_from: list[Any] = [digit, size, system, window]
     shown: list[Any] = [large, download, status]
     taken: list[Any] = [digit, cards, note]
@@ -107,7 +114,7 @@ def _redraw(context: Context, tab: gr.Tab) -> Shared:
 
     shows_after(tab.select(handlers.take_first, [digit], taken, **_HEAVY))
     shows_after(sketch.select(handlers.take_drawing, None, taken, trigger_mode="multiple", **_HEAVY))
-    shows_after(uploaded(upload, context).then(handlers.take_upload, [upload], taken, **newest))
+    shows_after(connect_preview(upload, context).then(handlers.take_upload, [upload], taken, **newest))
     shows_after(typical.input(handlers.take_typical, [typical], taken, **newest))
     shows_after(test.click(handlers.take_test, [number], taken, **newest))
     slider.select(handlers.resize, [digit, system, window], [size, *shown], trigger_mode="multiple", **_HEAVY)
@@ -117,7 +124,7 @@ def _redraw(context: Context, tab: gr.Tab) -> Shared:
     return Shared(digit, system)
 
 
-def _walk(context: Context, shared: Shared) -> None:
+def _walk(context: PageContext, shared: Shared) -> None:
     with gr.Row():
         start = gr.Dropdown(
             [(text("digits_mine"), "mine"), *_TYPICAL], value="3", label=text("digits_from"), elem_id="walk-from"
@@ -132,21 +139,21 @@ def _walk(context: Context, shared: Shared) -> None:
         mp4 = gr.DownloadButton(text("download_mp4"), visible=False, size="sm", elem_id="walk-mp4")
     status = gr.HTML(elem_id="walk-status")
     inputs: list[Any] = [shared.digit, start, end, shared.system]
-    handlers = WalkHandlers(context, WalkParts(animation, gif, mp4, status))
+    handlers = WalkHandlers(context, WalkComponents(animation, gif, mp4, status))
     go.click(handlers.walk, inputs, [animation, gif, mp4, status], **_HEAVY)
 
 
-def _vary(context: Context, shared: Shared) -> None:
+def _vary(context: PageContext, shared: Shared) -> None:
     number = gr.Slider(1, view.LATENT, value=1, step=1, label=text("digits_vary_number"), elem_id="vary-number")
     go = gr.Button(text("digits_vary"), variant="primary", elem_id="vary-go")
     strip, status = gr.HTML(elem_id="vary-strip"), gr.HTML(elem_id="vary-status")
     inputs: list[Any] = [shared.digit, number, shared.system]
-    handlers = VaryHandlers(context, VaryParts(strip, status))
+    handlers = VaryHandlers(context, VaryComponents(strip, status))
     go.click(handlers.vary, inputs, [strip, status], **_HEAVY)
     number.release(handlers.vary, inputs, [strip, status], trigger_mode="always_last", **_HEAVY)
 
 
-def _art(context: Context) -> None:
+def _art(context: PageContext) -> None:
     gr.HTML(f'<p class="sr-fine">{marked("digits_art_intro")}</p>')
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
@@ -158,11 +165,11 @@ def _art(context: Context) -> None:
             )
             download = gr.DownloadButton(text("download_png"), visible=False, size="sm", elem_id="art-download")
             status = gr.HTML(elem_id="art-status")
-    handlers = ArtHandlers(context, ArtParts(image, download, status))
+    handlers = ArtHandlers(context, ArtComponents(image, download, status))
     go.click(handlers.paint, [one.component for one in bound], [image, download, status], **_HEAVY)
 
 
-def _photo(context: Context) -> None:
+def _photo(context: PageContext) -> None:
     gr.HTML(f'<p class="sr-fine">{marked("digits_photo_intro")}</p>')
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
@@ -181,13 +188,13 @@ def _photo(context: Context) -> None:
                 elem_id="fit-large", buttons=["fullscreen"],
             )  # fmt: skip
             download = gr.DownloadButton(text("download_png"), visible=False, size="sm", elem_id="fit-download")
-    handlers = FitHandlers(context, FitParts(cards, large, download, go, stop, status))
+    handlers = FitHandlers(context, FitComponents(cards, large, download, go, stop, status))
 
     def learn(path: str | None, request: gr.Request, *values: Any) -> Iterator[Updates]:
         yield from handlers.fit(path, request, *values)
 
     inputs: list[Any] = [photo, *(one.component for one in bound)]
-    uploaded(photo, context)
+    connect_preview(photo, context)
     photo.change(enabled_with, photo, go, **_LIGHT)
     go.click(learn, inputs, [cards, large, download, go, stop, status], **_HEAVY)
     stop.click(handlers.halt, None, None, **_LIGHT)

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from sr_demo.digits.options import LARGEST, Fit
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput, Cancelled, SRError, log_unexpected
 from sr_demo.image import quantize
 from sr_demo.options import build as build_options
 from sr_demo.options import controls
@@ -17,7 +17,7 @@ from sr_demo.progress import Progress
 from sr_demo.reports import formatting
 from sr_demo.ui.digits import view
 from sr_demo.ui.html import problem
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.small_image import read_small
 from sr_demo.ui.stops import Stops
@@ -28,7 +28,7 @@ _FIT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class FitParts:
+class FitComponents:
     """The components that a fit writes."""
 
     cards: gr.HTML
@@ -42,7 +42,7 @@ class FitParts:
 class FitHandlers:
     """Handlers that fit networks to photos. Their only state is the stop flags of running fits."""
 
-    def __init__(self, context: Context, parts: FitParts) -> None:
+    def __init__(self, context: PageContext, parts: FitComponents) -> None:
         self._context, self._parts, self._stops = context, parts, Stops()
 
     def fit(self, path: str | None, request: gr.Request, *values: Any) -> Iterator[Updates]:
@@ -59,7 +59,7 @@ class FitHandlers:
         except SRError as exc:
             yield self._idle(problem(str(exc)))
         except Exception as exc:
-            yield self._idle(problem(unexpected(exc, "learning a photo")))
+            yield self._idle(problem(log_unexpected(exc, "learning a photo")))
         finally:
             self._stops.end(session, stop)
 

@@ -87,7 +87,7 @@ def route() -> Route:
     return Route("/texts/{language}.json", later, middleware=[Middleware(GZipMiddleware)])
 
 
-class Named:
+class RequestedLanguages:
     """ASGI middleware that stores the languages that a request names in `?lang=` and the header Accept-Language."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -96,11 +96,11 @@ class Named:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if scope["type"] == "http":
-            _named.set(named(Request(scope)))
+            _named.set(requested_languages(Request(scope)))
         await self._app(scope, receive, send)
 
 
-def named(request: Request) -> set[str]:
+def requested_languages(request: Request) -> set[str]:
     """Return the languages of the page that a request names, matched as in `text.js`."""
     return set(_wished(request))
 
@@ -165,7 +165,7 @@ def script(name: str) -> str:
 
 @cache
 def document_script() -> str:
-    """Return a script that translates a document without Gradio, with the texts of `of_all`."""
+    """Return a script that translates a document without Gradio, with the texts of `texts_script`."""
     return with_texts(_source("document.js") + _TRANSLATE)
 
 
@@ -183,7 +183,7 @@ def with_texts(code: str) -> str:
     return _source("text.js") + code
 
 
-def of_all(prefixes: tuple[str, ...], without: tuple[str, ...] = ()) -> str:
+def texts_script(prefixes: tuple[str, ...], without: tuple[str, ...] = ()) -> str:
     """Return a script that contains texts in all languages, for pages without Gradio.
 
     Args:

@@ -18,7 +18,7 @@ from sr_demo.approaches.mosaic.refinement import RecordingPredictor
 from sr_demo.approaches.mosaic.retrieval import NearestNeighbours
 from sr_demo.approaches.mosaic.tile_matching import TileMatches
 from sr_demo.approaches.mosaic.upscalers import SCALE, LearnedRetrieval
-from sr_demo.errors import BadInput, Cancelled, SRError, unexpected
+from sr_demo.errors import BadInput, Cancelled, SRError, log_unexpected
 from sr_demo.image import Image, ImageData, encode_png
 from sr_demo.imaging.samples import EXAMPLES
 from sr_demo.options import build
@@ -27,10 +27,10 @@ from sr_demo.ui.callers import Caller
 from sr_demo.ui.clicks import point
 from sr_demo.ui.examples import chosen_file, sample_file
 from sr_demo.ui.html import problem
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.mosaic import view
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases, choices, is_own, retrieval, tile_mosaic
-from sr_demo.ui.photo_upload import take_in
+from sr_demo.ui.photo_upload import read_photos
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.small_image import read_small
 from sr_demo.ui.updates import Updates
@@ -50,7 +50,7 @@ Stage = Literal["new", "example", "used"]
 
 
 @dataclass(frozen=True)
-class MosaicParts:
+class MosaicComponents:
     """The components that the handlers write."""
 
     rendering: gr.State
@@ -95,7 +95,7 @@ class _Built(NamedTuple):
 class MosaicHandlers:
     """Handlers of the tab's events. They hold no state of their own."""
 
-    def __init__(self, context: Context, parts: MosaicParts) -> None:
+    def __init__(self, context: PageContext, parts: MosaicComponents) -> None:
         self._context, self._parts = context, parts
 
     def take_example(self, event: gr.EventData) -> str:
@@ -145,7 +145,7 @@ class MosaicHandlers:
         except Exception as exc:
             return {
                 parts.rendering: None,
-                parts.summary: problem(unexpected(exc, "making a mosaic")),
+                parts.summary: problem(log_unexpected(exc, "making a mosaic")),
                 parts.matches: "",
             }
         return {
@@ -217,7 +217,7 @@ class MosaicHandlers:
             if not files:
                 raise BadInput("There are no photos yet. Drop a few, or a zip of them.")
             with self._context.store.lent() as folder, caller.turn(_BUILD_SECONDS, progress) as report:
-                taken = take_in([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
+                taken = read_photos([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
                 memory = upscalers.visitor_database(taken.written, folder / "memory", report.part(0.5, 1))
                 return _Built(memory, folder / "memory", taken.sentences)
 

@@ -12,10 +12,10 @@ from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
 from sr_demo.ui.examples import examples
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases, choices
-from sr_demo.ui.mosaic.handlers import OPTIONS, REFINED, TILES, MosaicHandlers, MosaicParts
-from sr_demo.ui.previews import uploaded
+from sr_demo.ui.mosaic.handlers import OPTIONS, REFINED, TILES, MosaicComponents, MosaicHandlers
+from sr_demo.ui.previews import connect_preview
 from sr_demo.ui.source import files_input, image_input
 from sr_demo.ui.visitor_work import stop_button
 
@@ -23,7 +23,7 @@ _INTRO = f'<p class="sr-prose">{marked("mosaic_intro")}</p>'
 _RULE = f'<p class="sr-fine">{marked("memory_rule")}</p>'
 
 
-def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
+def mosaic_tab(context: PageContext, tab: gr.Tab | None = None) -> None:
     """Lay out the tab and connect its events, in the current Gradio context.
 
     Args:
@@ -72,7 +72,9 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     with gr.Accordion(text("mosaic_map"), open=False):
         distance_map = gr.Image(format="png", interactive=False, show_label=False, elem_id="mosaic-map", buttons=[])
     rendering, own, fresh = gr.State(None), gr.State(VisitorDatabases()), gr.State(None)
-    parts = MosaicParts(rendering, own, fresh, result, distance_map, summary, matches, database, build_status, stop)
+    parts = MosaicComponents(
+        rendering, own, fresh, result, distance_map, summary, matches, database, build_status, stop
+    )
     handlers = MosaicHandlers(context, parts)
     inputs: list[Any] = [image, mode, database, own, *values]
     rendered: list[Any] = [rendering, result, distance_map, summary, matches]
@@ -84,7 +86,7 @@ def mosaic_tab(context: Context, tab: gr.Tab | None = None) -> None:
     light: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **LIGHT}
     thumbnails.select(handlers.take_example, None, image, **light).then(handlers.render, inputs, rendered, **render)
     moved = [value.release if isinstance(value, gr.Slider) else value.input for value in values]  # type: ignore[attr-defined]
-    for event in (uploaded(image, context, thumbnails).then, mode.change, database.change, *moved):
+    for event in (connect_preview(image, context, thumbnails).then, mode.change, database.change, *moved):
         event(handlers.render, inputs, rendered, **render)
     # With `image` as input, Gradio would send its previous value.
     image.clear(handlers.clear, None, rendered, **light)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.errors import BadInput, SRError, log_unexpected
 from sr_demo.imaging.output_size import OutputSize
 from sr_demo.inference.jobs import Job
 from sr_demo.system.file_sizes import file_size
@@ -18,7 +18,7 @@ from sr_demo.ui import output_choice
 from sr_demo.ui.compare import sizes
 from sr_demo.ui.html import problem, progress_line
 from sr_demo.ui.languages import word
-from sr_demo.ui.method_choices import Context, offered, typical_seconds
+from sr_demo.ui.method_choices import PageContext, offered, typical_seconds
 from sr_demo.ui.sessions import session_of
 from sr_demo.ui.several.queue import Photo, Queue, check_counts
 from sr_demo.ui.updates import Updates
@@ -26,7 +26,7 @@ from sr_demo.ui.viewer.viewer import file_url
 
 
 @dataclass(frozen=True)
-class SeveralParts:
+class SeveralComponents:
     """The components that the handlers write."""
 
     start: gr.Button
@@ -39,7 +39,7 @@ class SeveralParts:
 class SeveralHandlers:
     """Handlers of the tab's events. They hold no state of their own."""
 
-    def __init__(self, context: Context, parts: SeveralParts) -> None:
+    def __init__(self, context: PageContext, parts: SeveralComponents) -> None:
         self._context, self._parts = context, parts
         first, more = offered(context.approaches, context.runner.estimates)
         self._jobs = {job.key: job for job in (*first, *more)}
@@ -82,7 +82,7 @@ class SeveralHandlers:
         except SRError as exc:
             yield {parts.line: problem(str(exc)), **ended}
         except Exception as exc:
-            yield {parts.line: problem(unexpected(exc, "upscaling several photos")), **ended}
+            yield {parts.line: problem(log_unexpected(exc, "upscaling several photos")), **ended}
         finally:
             self._context.stops.end(session, stop)
 

@@ -13,14 +13,14 @@ from sr_demo.ui import output_choice
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare import sizes
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context, offered, quickest, ticked
-from sr_demo.ui.several.handlers import SeveralHandlers, SeveralParts
+from sr_demo.ui.method_choices import PageContext, offered, quickest, ticked
+from sr_demo.ui.several.handlers import SeveralComponents, SeveralHandlers
 from sr_demo.ui.several.queue import MOST_METHODS, MOST_PHOTOS
 from sr_demo.ui.source import files_input
 from sr_demo.ui.visitor_work import stop_button
 
 
-def several_tab(context: Context) -> None:
+def several_tab(context: PageContext) -> None:
     """Lay out the tab and connect its events, in the current Gradio context."""
     first, more = offered(context.approaches, context.runner.estimates)
     jobs = [job for job in (*first, *more) if checkpoints.is_available(job.checkpoint)]
@@ -47,7 +47,7 @@ def several_tab(context: Context) -> None:
                 text("several_zip"), visible=False, elem_id="several-zip", elem_classes="sr-words", size="sm"
             )
             photos = gr.HTML(f'<p class="sr-fine">{marked("several_empty")}</p>', elem_id="several-photos")
-    parts = SeveralParts(start, stop, line, photos, archive)
+    parts = SeveralComponents(start, stop, line, photos, archive)
     handlers = SeveralHandlers(context, parts)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     outputs: list[Any] = [start, stop, line, photos, archive]
@@ -56,7 +56,7 @@ def several_tab(context: Context) -> None:
     stop.click(handlers.stop, None, [line], **quiet, **LIGHT)
 
 
-def _default(context: Context, jobs: Sequence[Job]) -> list[str]:
+def _default(context: PageContext, jobs: Sequence[Job]) -> list[str]:
     """Return the key of the fastest network that is ticked in Compare, as a list of at most one."""
     keys = ticked(jobs, context.runner.estimates)
     found = quickest(context.runner.estimates, [job for job in jobs if job.key in keys])

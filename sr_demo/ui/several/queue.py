@@ -12,17 +12,17 @@ from typing import Any, NamedTuple
 
 from sr_demo.advice.focus import focus
 from sr_demo.codecs.sniff import kind_of
-from sr_demo.errors import BadInput, SRError, unexpected
+from sr_demo.errors import BadInput, SRError, log_unexpected
 from sr_demo.image import Image, ImageData, Limits, Output, Size, crop, read, write, write_png
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job, Progressed, Stopped
 from sr_demo.inference.runner import Runner
 from sr_demo.reports import formatting
-from sr_demo.reports.bundle import ZIP, disk_refusals, machine
+from sr_demo.reports.bundle import ZIP, disk_errors_translated, machine
 from sr_demo.reports.table import record
-from sr_demo.system.outputs import fitting, numbered
+from sr_demo.system.outputs import free_path, truncated_name
 from sr_demo.ui.callers import Caller
-from sr_demo.ui.compare.in_turn import Inputs, compared
 from sr_demo.ui.compare.saving import check_size
+from sr_demo.ui.compare.scheduled_jobs import ComparisonInputs, run_in_turns
 from sr_demo.ui.fetching import check_present
 from sr_demo.ui.uploads import public
 
@@ -109,7 +109,7 @@ class Queue:
         Raises:
             StorageError: A file cannot be written.
         """
-        with disk_refusals(), zipfile.ZipFile(self.zip, "w", zipfile.ZIP_STORED) as archive:
+        with disk_errors_translated(), zipfile.ZipFile(self.zip, "w", zipfile.ZIP_STORED) as archive:
             for number, photo in enumerate(self.photos, 1):
                 if not caller.stop.is_set():
                     before = f"Photo {number} of {len(self.photos)}, {photo.name}: "
@@ -132,9 +132,9 @@ class Queue:
             return read(photo.path, self.limits), None
 
         photo.state, self.changed = "working", True
-        inputs, last = Inputs(load), 0.0
+        inputs, last = ComparisonInputs(load), 0.0
         try:
-            for event in compared(runner, caller, self.jobs, seconds, inputs):
+            for event in run_in_turns(runner, caller, self.jobs, seconds, inputs):
                 title = event.job.title
                 if isinstance(event, Done):
                     try:
@@ -155,7 +155,7 @@ class Queue:
         except OSError:  # from writing the results: concerns all photos
             raise
         except Exception as exc:
-            photo.failures.append(unexpected(exc, "upscaling one of several photos"))
+            photo.failures.append(log_unexpected(exc, "upscaling one of several photos"))
 
     def _save(self, photo: Photo, result: ImageResult, lr: ImageData, archive: zipfile.ZipFile) -> None:
         output = self.output.like(kind_of(photo.path))
@@ -187,7 +187,7 @@ class Queue:
 
     def _free_name(self, stem: str, ending: str) -> str:
         """Return a name that is unique in the zip: photos from several folders may have the same name."""
-        name = numbered(Path(fitting(stem, ending)), lambda path: path.name.lower() in self._names).name
+        name = free_path(Path(truncated_name(stem, ending)), lambda path: path.name.lower() in self._names).name
         self._names.add(name.lower())
         return name
 

@@ -13,7 +13,7 @@ from sr_demo.inference.jobs import Failed, job_for
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.training_curves import MEASURES, TrainedNetwork, curve_chart, legend, trained_networks
 from sr_demo.ui.html import fine_print, inline_image, problem
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 
 _SAMPLE, _TOP, _LEFT, _SIDE = "astronaut", 40, 140, 192
 """The sample image and its crop in pixels: a face, hair and cloth."""
@@ -25,7 +25,7 @@ _SECONDS = 3.0
 class TrainingHandlers:
     """Handlers of the tab's events."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: PageContext) -> None:
         self._context = context
         self._networks = {network.name: network for network in trained_networks(context.approaches)}
 

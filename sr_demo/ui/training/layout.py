@@ -12,7 +12,7 @@ from sr_demo.reports.training_curves import trained_networks, training_table
 from sr_demo.spec import Approach
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.languages import marked, text
-from sr_demo.ui.method_choices import Context
+from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.training.handlers import TrainingHandlers
 
 _INTRO = f'<div class="sr-prose"><p>{marked("training_intro")}</p></div>'
@@ -25,7 +25,7 @@ PAIRS = (
 )
 
 
-def training_tab(context: Context, tab: gr.Tab) -> None:
+def training_tab(context: PageContext, tab: gr.Tab) -> None:
     """Lay out the tab `tab`, in the current Gradio context."""
     handlers = TrainingHandlers(context)
     names = [(network.title, network.name) for network in trained_networks(context.approaches)]

@@ -21,13 +21,13 @@ from sr_demo.image import Image, ImageData, Limits, Size, encode_png, read
 from sr_demo.inference.jobs import ImageResult, Result
 from sr_demo.options import as_dict
 from sr_demo.reports import formatting
-from sr_demo.reports.bundle import Comparison, disk_refusals, machine
+from sr_demo.reports.bundle import Comparison, disk_errors_translated, machine
 from sr_demo.reports.html import png_uri, stream
 from sr_demo.reports.saved_image import SavedImage, reduced, save, save_result
 from sr_demo.reports.table import html_table
 from sr_demo.system.file_sizes import file_size
 from sr_demo.system.storage import write_atomically
-from sr_demo.ui.languages import document_script, of_all
+from sr_demo.ui.languages import document_script, texts_script
 from sr_demo.ui.viewer.viewer import ViewerImage, script, source, viewer_value
 
 LIMIT_BYTES = 48 * 2**20
@@ -59,7 +59,7 @@ def write_page(comparison: Comparison, target: Path) -> Path:
         with part.open("w", encoding="utf-8", errors="backslashreplace") as file:  # file names may be invalid Unicode
             file.writelines(_parts(comparison))
 
-    with disk_refusals():
+    with disk_errors_translated():
         write_atomically(target, write)
     return target
 
@@ -78,7 +78,7 @@ def write_results_page(
     Raises:
         StorageError: A file cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="sr_demo_page_") as name, disk_refusals():
+    with tempfile.TemporaryDirectory(prefix="sr_demo_page_") as name, disk_errors_translated():
         folder = Path(name)
         images = [save(image, folder / "input.png", "Input", "", "The input")]
         how = "Enlarged as it is; there is no original to compare with."
@@ -143,7 +143,7 @@ def _script() -> str:
     """Return the page's script: the function bodies that Gradio would run, wrapped in functions, and the calls of these."""
     table = _TABLE.read_text(encoding="utf-8")
     return (
-        f"{of_all(_TEXTS, _NOT_SHOWN)}const runTranslation = () => {{\n{document_script()}}};\n"
+        f"{texts_script(_TEXTS, _NOT_SHOWN)}const runTranslation = () => {{\n{document_script()}}};\n"
         f"const runViewer = (element, props, watch) => {{\n{script()}}};\n"
         f"const runTable = (element, props, watch) => {{\n{table}}};\n{source('shared_page.js')}"
     )
