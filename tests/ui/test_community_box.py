@@ -21,7 +21,7 @@ from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 from tests import fakes
 from tests.community_server import CommunityServer, serving
-from tests.ui.test_own_models import choices, visitor
+from tests.ui.test_visitor_models import choices, visitor
 
 pytestmark = pytest.mark.usefixtures("gradio_loops")
 

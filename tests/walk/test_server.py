@@ -20,7 +20,7 @@ from sr_demo.ui import page as pages
 from sr_demo.ui.store import Store
 from tests.conftest import image_of, noise
 from tests.e2e.conftest import Serve
-from tests.e2e.test_door import META, Server
+from tests.e2e.test_request_validation import META, Server
 from tests.walk.conftest import Locate
 from tests.walk.doors import SETTINGS, walked
 from tests.walk.table import Case
