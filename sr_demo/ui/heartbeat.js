@@ -16,6 +16,7 @@
   new PerformanceObserver((list) => {
     if (!heartbeat && list.getEntries().some(({ name }) => name.includes("/heartbeat/"))) open();
   }).observe({ type: "resource", buffered: true });
-  addEventListener("online", open);
+  // Gradio's own may have survived: two for each tab would use up the six connections that browsers keep to a server.
+  addEventListener("online", () => { if (heartbeat) open(); });
   addEventListener("pageshow", ({ persisted }) => { if (persisted) open(); });
 }

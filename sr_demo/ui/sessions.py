@@ -20,7 +20,7 @@ CAPACITY = 2000
 
 def session_of(request: gr.Request | None) -> str:
     """Return the browser session of an event; "" outside of events."""
-    return "" if request is None else str(request.session_hash)
+    return str(getattr(request, "session_hash", None) or "")
 
 
 def current_request() -> Any:

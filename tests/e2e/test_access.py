@@ -45,7 +45,7 @@ def test_axe_finds_nothing_serious_on_any_tab(api_server: Server, open_page: Ope
     expect(button).to_be_enabled(timeout=PATIENCE)
     button.click()
     expect(page.locator("#download-zip")).to_be_visible(timeout=PATIENCE)
-    page.get_by_text("This is the original").click()
+    page.locator("#test input").click()
     expect(page.locator("#degradation")).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Save Bicubic as").click()
     expect(page.locator("#save-menu")).to_contain_text("Bicubic", timeout=PATIENCE)

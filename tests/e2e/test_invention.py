@@ -217,7 +217,7 @@ def test_the_map_is_off_until_its_key_is_pressed_and_has_a_legend(
 ) -> None:
     page = open_page(url, width, 800, dark=width == 390, phone=width == 390)
     upload(page, rough)
-    page.get_by_text("This is the original").click()
+    page.locator("#test input").click()
     choose_only(page, "Good", "Inventor")
     compare(page)
     finished(page)

@@ -84,7 +84,7 @@ def test_methods_are_scored_against_the_original_and_results_downloaded(
 ) -> None:
     page = open_page(real_page)
     upload(page, photo)
-    page.get_by_text("This is the original").click()
+    page.locator("#test input").click()
     choose_only(page, "Bicubic", "RDN (ours)")
     compare(page)
     finished(page)

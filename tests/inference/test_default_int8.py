@@ -67,8 +67,8 @@ def timed(monkeypatch: pytest.MonkeyPatch, *, int8_wins: bool, calls: list[float
 def test_without_nncf_or_torch_an_embedded_network_runs_in_int8_on_first_use(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['nncf'] = sys.modules['torch'] = None;"
-        "import json, numpy as np; from sr_demo.backends import selection; from sr_demo.backends.selection import Verdict;"
-        "selection.faster = lambda *_: Verdict('OpenVINO', 'int8', 0.1, 0.2, 50.0);"
+        "import json, numpy as np; from sr_demo.backends import selection;"
+        "selection.compare_speed = lambda *_: selection.BackendVerdict('OpenVINO', 'int8', 0.1, 0.2, 50.0);"
         "import sr_demo; from sr_demo.reports.table import record;"
         f"result = sr_demo.upscale(np.full((12, 9, 3), 0.5, np.float32), {NAME!r});"
         "print(json.dumps(record(result)))"

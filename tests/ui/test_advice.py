@@ -18,7 +18,7 @@ from sr_demo.catalogue import APPROACHES
 from sr_demo.image import Limits, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.ui.compare import presets
-from sr_demo.ui.compare.advice import AdviceHandlers
+from sr_demo.ui.compare.advice import EXAMPLE, AdviceHandlers
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.layout import lay_out
@@ -64,7 +64,7 @@ def test_a_photo_has_a_recommendation_with_reasons_and_without_one_there_is_none
     handlers, shown = AdviceHandlers(context, components), components.results.advice
     text = handlers.show(source)[shown]
     assert 'data-text="advice_photo"' in text and "<summary>" in text and "data-tick" in text
-    assert handlers.show(None)[shown] == ""
+    assert handlers.show(None)[shown] == EXAMPLE
     Path(source.path).unlink()
     assert handlers.show(source)[shown] == ""
 

@@ -186,7 +186,7 @@ def test_only_a_part_is_enlarged_where_the_whole_takes_too_long_or_does_not_fit(
 ) -> None:
     for module, name, value in (
         (whole_photo, "PATIENCE_SECONDS", 0.0),
-        (memory_need, "room", lambda: memory_need.AvailableResources(1000, 10**12, 10**12)),
+        (memory_need, "available_resources", lambda: memory_need.AvailableResources(1000, 10**12, 10**12)),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(module, name, value)

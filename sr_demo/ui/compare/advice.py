@@ -52,12 +52,20 @@ class AdviceHandlers:
 
     def show(self, source: Source | None, request: gr.Request | None = None) -> Updates:
         """Show the recommendation for a newly opened photo; clear it if there is no photo."""
+        stops, session, results = self._context.stops, session_of(request), self._parts.results
         with self._lock:
-            self._chosen.drop(session_of(request))
-        found, results = self._recommendation(source), self._parts.results
+            self._chosen.drop(session)
+        flag = stops.begin(f"advice {session}")
+        try:
+            found = self._recommendation(source)
+        finally:
+            stops.end(f"advice {session}", flag)
+        if flag.is_set():  # another photo was opened meanwhile
+            return {results.advice: gr.skip()}
         faces = found is not None and bool(found.estimates.faces.value)
+        first = source is None and self._context.histories.shown(session) is None
         return {
-            results.advice: "" if found is None else html(found),
+            results.advice: (EXAMPLE if first else "") if found is None else html(found),
             results.keep_faces: gr.Checkbox(visible=faces) if faces else gr.Checkbox(False, visible=False),
         }
 

@@ -61,7 +61,7 @@ class Handlers:
 
         def opened() -> Updates:
             updates = self._opened(path, before, preset, test, methods, more, chip, other)
-            return {**updates, **self._in_viewer(updates, request)}
+            return {**updates, **self._in_viewer(updates.get(self._parts.photo.source), request)}
 
         return self._latest(opened, request)
 
@@ -108,16 +108,18 @@ class Handlers:
             self._parts.choice.test: test,
         }
 
-    def _in_viewer(self, updates: Updates, request: gr.Request | None) -> Updates:
-        """Show a new photo in place of the example; results of a comparison stay, and those that arrive."""
-        source: Source | None = updates.get(self._parts.photo.source)
-        session = session_of(request)
+    def _in_viewer(self, source: Source | None, request: gr.Request | None) -> Updates:
+        """Show a new photo in place of the example, or the example again; results of a comparison stay, and those to come."""
+        viewer, session = self._parts.results.viewer, session_of(request)
         compared = self._context.histories.shown(session) is not None
-        if source is None or compared or self._context.stops.is_running(run_key(session)):
+        if compared or self._context.stops.is_running(run_key(session)):
             return {}
-        preview = file_url(updates[self._parts.photo.image])
+        if source is None:
+            return {viewer: viewer.value}
+        with self._context.uploads.opened(source.path, self._context.limits) as image:
+            preview = file_url(sources.write_preview(source.whole(), image, self._context.store.new()))
         shown = ViewerImage("input", "Your photo", preview, source.width, source.height, "Your photo")
-        return {self._parts.results.viewer: viewer_value([shown], example=True)}
+        return {viewer: viewer_value([shown], example=True)}
 
     def _kept(self, before: Source | None, message: str) -> Updates:
         """Show why an upload was rejected, and the previous photo."""
@@ -141,7 +143,7 @@ class Handlers:
         """Remove the photo, and what is still being opened."""
         for key in _keys(request):
             self._context.stops.stop(key)
-        return self.clear()
+        return {**self.clear(), **self._in_viewer(None, request)}
 
     def clear(self) -> Updates:
         """Return the updates without a photo; its box is empty already."""
@@ -223,7 +225,7 @@ class Handlers:
             size = sizes.chosen(chip, other, source, test=test)
             proposed = self._with_proposed_region(source.whole(), test, [*methods, *more], size)
             if proposed != source:
-                return {**self._changed(proposed, request), photo.region: _region(proposed)}
+                return self._changed(proposed, request, {photo.region: _region(proposed)})
         return {part: gr.skip() for part in (photo.source, photo.image, photo.about, photo.region)}
 
     def choose_region(self, source: Source | None, region: str, request: gr.Request | None = None) -> Updates:
@@ -237,7 +239,7 @@ class Handlers:
         """Select the whole photo instead of the part."""
         parts, whole = self._parts, source and replace(source.whole(), chosen=True)
         region = {parts.photo.region: _region(whole)} if whole else {}
-        return {**self._changed(whole, request), **region, parts.run.whole: gr.Button(visible=False)}
+        return self._changed(whole, request, {**region, parts.run.whole: gr.Button(visible=False)})
 
     def move_region(self, source: Source | None, event: gr.EventData, request: gr.Request | None = None) -> Updates:
         """Move the region to the clicked position."""
@@ -248,12 +250,12 @@ class Handlers:
         centre = x / (source.width * shown), y / (source.height * shown)
         return self._changed(replace(source, centre=centre, chosen=True), request)
 
-    def _changed(self, source: Source | None, request: gr.Request | None) -> Updates:
-        """Return the updates after a change of the region; none after a later change, or after another photo was opened."""
+    def _changed(self, source: Source | None, request: gr.Request | None, more: Updates | None = None) -> Updates:
+        """Return `more` and the updates of a new region; none after a later change, or after another photo was opened."""
         stops, (_, key) = self._context.stops, _keys(request)
         flag = stops.begin(key)
         try:
-            updates = self._redrawn(source)
+            updates = {**self._redrawn(source), **(more or {})}
         finally:
             stops.end(key, flag)
         return {self._parts.photo.source: gr.skip()} if flag.is_set() else updates

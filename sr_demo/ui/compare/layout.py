@@ -275,8 +275,8 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     run_inputs: set[Any] = components.run_inputs()
     run_writes: list[Any] = [*results.all(), run.start, run.stop, run.whole]
 
-    def estimate_after(event: Any) -> Any:
-        return event.then(handlers.estimate, sized, estimates, **quiet)
+    def estimate_after(event: Any, mode: Any = "once") -> Any:
+        return event.then(handlers.estimate, sized, estimates, trigger_mode=mode, **quiet)
 
     def run_after(event: Any) -> Any:
         event.then(
@@ -290,27 +290,28 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
 
     each: dict[str, Any] = {**quiet, "trigger_mode": "multiple"}  # "once" would drop what follows before the response
     uploaded = photo.image.upload(handlers.take, [photo.image, *sized], [*opened, results.viewer], **each)
-    estimate_after(uploaded)
-    cleared: list[Any] = [photo.source, photo.about, photo.region]
+    estimate_after(uploaded, "always_last")
+    cleared: list[Any] = [photo.source, photo.about, photo.region, results.viewer]
     emptied = photo.image.clear(handlers.remove, None, cleared, **each)
-    estimate_after(emptied)
+    estimate_after(emptied, "always_last")
     example = photo.examples.select(handlers.take_example, sized, opened, **each)
     advised: list[Any] = [results.advice, results.keep_faces]
     for event in (emptied, example):
-        event.then(suited.show, photo.source, advised, **quiet)
+        event.then(suited.show, photo.source, advised, **each)
     ticks: list[Any] = [choice.methods, choice.more]
     proposed: list[Any] = [photo.source, choice.test, *ticks, choice.proposed]
     # In two steps, since analysing the photo takes a while: the second reads the ticks as they are after that.
-    looked_at = uploaded.then(suited.show, photo.source, advised, **quiet)
-    reticked = looked_at.then(suited.propose, proposed, [*ticks, choice.proposed], **quiet)
-    estimate_after(reticked.then(handlers.propose_region, sized, [*redrawn, photo.region], **quiet))
+    looked_at = uploaded.then(suited.show, photo.source, advised, **each)
+    reticked = looked_at.then(suited.propose, proposed, [*ticks, choice.proposed], **each)
+    estimate_after(reticked.then(handlers.propose_region, sized, [*redrawn, photo.region], **each), "always_last")
     for component in (choice.preset, choice.test, choice.methods, choice.more):
         component.input(suited.choose, None, None, **quiet)
     ticked = results.advice.select(suited.tick, photo.source, ticks, **quiet)
     estimate_after(ticked)
     estimate_after(run_after(estimate_after(example)))
-    estimate_after(photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **each))
-    estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **each))
+    chosen_region = photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **each)
+    estimate_after(chosen_region, "always_last")
+    estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **each), "always_last")
     preset_reads: list[Any] = [*selected, choice.before_preset, *components.sizes()]
     last: dict[str, Any] = {**quiet, "trigger_mode": "always_last"}
     chosen = choice.preset.input(handlers.choose_preset, preset_reads, preset_writes, **last)

@@ -81,7 +81,7 @@ class View:
     """Content of the downloads, after the end of the comparison."""
     changed: float = field(default_factory=time.monotonic)
     """Time (`time.monotonic`) of the last change of images, table or chart."""
-    family_explanation: str = ""
+    families: str = ""
     """HTML that explains GANs and diffusion models, after the end of the comparison; empty if no such method ran."""
     name: str = ""
     """Name of the photo's file."""
