@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -771,3 +772,27 @@ def test_a_terminal_shows_progress_on_standard_error(sr, approaches, tmp_path: P
     said = sr("upscale", put(tmp_path / "p.png", 40, 40), "--approach", "slow", "--out", tmp_path)
     assert "tile 3 of 25" in said.err and "100%" in said.err
     assert len(said.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "photo.png"), 2),
+        (OSError(errno.ENOSPC, "No space left on device", b"photo.png"), 2),
+        (OSError(errno.EBADF, "Bad file descriptor", "photo.png"), 1),
+        (OSError(errno.EACCES, "Permission denied", 5), 1),
+        (OSError(errno.EACCES, "Permission denied"), 1),
+        *(
+            (FileNotFoundError(errno.ENOENT, "No such file or directory", str(Path(__file__).parents[2] / name)), 1)
+            for name in ("sr_demo/reports/templates/none.html", "weights/none.safetensors", "assets/none.png")
+        ),
+    ],
+)
+def test_only_paths_of_the_user_are_to_be_checked_by_the_user(sr, monkeypatch, error: OSError, status: int) -> None:
+    def fail(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("sr_demo.cli.listing.run", fail)
+    said = sr("list")
+    assert said.status == status and len(said.complaints) == 1
+    assert ("photo.png cannot be used" if status == 2 else "unexpected error, reference") in said.err
