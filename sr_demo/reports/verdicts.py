@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf, sqrt
 from typing import Any, Literal, NamedTuple
 
+from sr_demo.checkpoint import STATED_BY_USER
 from sr_demo.options import Options, option
 from sr_demo.system import memory
 from sr_demo.system.file_sizes import file_size
@@ -47,9 +48,9 @@ def commercial_use(licence: str) -> Literal["yes", "no", "ask"]:
     """Return whether a licence allows commercial use; "ask" if permission or conditions must be checked.
 
     Args:
-        licence: SPDX identifier, or several joined by OR, of which the user may choose one.
+        licence: SPDX identifier, or several joined by OR, of which the user may choose one; of a user's file as stated.
     """
-    found = {_commercial_use(part.strip()) for part in licence.split(" OR ")}
+    found = {_commercial_use(part.strip()) for part in licence.removesuffix(f", {STATED_BY_USER}").split(" OR ")}
     return "yes" if "yes" in found else "ask" if "ask" in found else "no"
 
 

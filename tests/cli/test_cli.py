@@ -290,6 +290,17 @@ def test_inputs_are_not_replaced_by_a_report(sr, tmp_path: Path) -> None:
         assert said.status == 2 and "never replaced" in said.err and mine.read_bytes() == before
 
 
+def test_one_file_for_two_destinations_is_refused(sr, tmp_path: Path) -> None:
+    photo, target = put(tmp_path / "in" / "a.png"), tmp_path / "same.png"
+    for command in (
+        ("upscale", photo, "--approach", "bicubic", "--out", target, "--report", target),
+        ("data", photo.parent, "--json", target, "--html", tmp_path / "in" / ".." / "same.png"),
+        ("deploy", "bicubic", "--csv", target, "--html", target),
+    ):
+        said = sr(*command)
+        assert said.status == 2 and "is named for two files" in said.err and not target.exists()
+
+
 @pytest.mark.parametrize("name", ["big.bmp", "big.HEIC", "big.gif"])
 def test_a_result_in_a_format_that_is_not_written_is_refused(sr, tmp_path: Path, name: str) -> None:
     said = sr("upscale", put(tmp_path / "a.png"), "--approach", "bicubic", "--out", tmp_path / name)

@@ -38,7 +38,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.reports.evaluation import pairs
-from sr_demo.reports.verdicts import HERE, Budget, Verdict, seconds_for, verdict
+from sr_demo.reports.verdicts import HERE, Budget, Verdict, commercial_use, seconds_for, verdict
 from sr_demo.spec import Approach, Request, Upscaler
 from tests.conftest import noise
 from tests.fakes import Fake, good, upscaled
@@ -460,3 +460,5 @@ def test_the_licence_of_a_file_is_the_one_that_the_user_states(monkeypatch: pyte
     assert main(["deploy", "--model", str(path)]) == 0
     assert main(["deploy", "--model", str(path), "--licence", "MIT"]) == 0
     assert stated == ["not stated", "MIT, stated by you"]
+    assert [commercial_use(licence) for licence in stated] == ["ask", "yes"]
+    assert main(["deploy", "espcn", "--licence", "MIT"]) == 2
