@@ -25,7 +25,7 @@ RULE = (
     "on other hardware, convolutional networks: operations per pixel x pixels / the rate assumed for that hardware; "
     "attention networks and all other methods: the time measured here, since their operations would suggest far too little. "
     "For other sizes, time in proportion to the pixels. Memory: as measured here; for larger sizes, its growth during a run "
-    "in proportion to the pixels, up to 2 GB"
+    "in proportion to the pixels, up to 2 GB; GPU memory that was measured here: in proportion to the pixels"
 )
 """Rule for the estimation of figures that were not measured, as text for the report."""
 MEMORY_MB = {"2 cores, 8 GB": 8e3, "laptop": 16e3}
@@ -145,7 +145,7 @@ def verdict(row: Facts, budget: Budget) -> Verdict:
         return Verdict("not measured", (Reason(row["failed"], "no"),))
     reasons = (
         _time(row, budget),
-        _memory(row["measured"], budget),
+        _memory(row, budget),
         *_vram(row["measured"], budget),
         _disk(row, budget),
         _network(row, budget),
@@ -219,7 +219,11 @@ def memory_for(measured: Facts, side: int) -> tuple[float, Literal["measured", "
     return max(peak, measured["loaded_mb"] + growth), "estimate"
 
 
-def _memory(measured: Facts, budget: Budget) -> Reason:
+def _memory(row: Facts, budget: Budget) -> Reason:
+    measured, largest = row["measured"], row.get("largest_side")
+    if largest is not None and budget.side > largest:
+        text = f"its whole result would take too much memory: it takes pictures of at most {largest} x {largest} pixels"
+        return Reason(text, "no", largest)
     peak, source = memory_for(measured, budget.side)
     available = MEMORY_MB.get(budget.hardware, inf)
     allowed, source = min(budget.memory_mb, available), source if budget.hardware == HERE else "estimate"
