@@ -70,7 +70,7 @@ def still(content: bytes) -> bytes:
         if kind == b"IDAT" and end <= len(content):
             checksum = zlib.crc32(view[place + 4 : end]).to_bytes(4, "big")
             kept += [view[place:end], checksum]
-            has_pixels, changed = True, changed or checksum != view[end : end + 4]
+            has_pixels, changed = True, changed or checksum != content[end : end + 4]
         elif end + 4 > len(content):
             if kind == b"IDAT" or not has_pixels:
                 raise ValueError("no end")
