@@ -17,6 +17,8 @@ from sr_demo.timing import Timing, from_card
 
 EMBEDDED = Path(__file__).resolve().parent.parent / "weights"
 """Folder of embedded checkpoints and their cards."""
+STATED_BY_USER = "stated by you"
+"""Follows a licence that the user stated for a file, after a comma."""
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,29 @@ read, 1 on a bug. Progress goes to a terminal only.
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
 import select
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from pathlib import Path
 
 from sr_demo.cli.console import print_error
 from sr_demo.cli.parser import Command, Parser, add_commands, examples, group_in_module, in_module
-from sr_demo.errors import SRError, is_disk_full, log_unexpected
+from sr_demo.errors import SRError, log_unexpected
+
+_OF_PATHS = {
+    errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS,
+    errno.ENOSPC,
+}  # fmt: skip
+"""Errors of a path that the user named; any other error of a file is a bug."""
+_CHECK = "Check its name and its permissions."
+_ADVICE = {errno.ENOSPC: "Make room there, or choose another place.", errno.EROFS: "Choose another place."}
+_PACKAGE = Path(__file__).resolve().parents[1]
+_OURS = (_PACKAGE, *(_PACKAGE.parent / name for name in ("weights", "assets")))
+"""Folders with the files of this program."""
 
 
 def _declare_train(parser: argparse.ArgumentParser) -> None:
@@ -150,13 +163,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as exc:
         if isinstance(exc, BrokenPipeError) and _output_is_unread():
             return 141
-        if isinstance(exc, OSError) and exc.filename is not None and not is_disk_full(exc):
-            print_error(
-                f"{os.fsdecode(exc.filename)} cannot be used: {exc.strerror}. Check its name and its permissions."
-            )
+        if isinstance(exc, OSError) and (path := _path_of_the_user(exc)):
+            print_error(f"{path} cannot be used: {exc.strerror}. {_ADVICE.get(exc.errno or 0, _CHECK)}")
             return 2
         print_error(log_unexpected(exc, "running a command"))
         return 1
+
+
+def _path_of_the_user(exc: OSError) -> str:
+    """Return the path with which the user caused `exc`; empty for other errors, and for files of this program."""
+    if exc.errno not in _OF_PATHS or not isinstance(exc.filename, str | bytes | os.PathLike):
+        return ""
+    name = os.fsdecode(exc.filename)
+    path = Path(os.path.abspath(name))
+    return "" if any(path.is_relative_to(folder) for folder in _OURS) else name
 
 
 def _output_is_unread() -> bool:

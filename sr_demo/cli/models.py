@@ -86,11 +86,14 @@ def jobs(
     """
     from sr_demo.inference.jobs import job_for
 
+    licence = getattr(args, "licence", "")
+    if licence and not args.model:
+        raise BadInput("--licence states the licence of the files of --model, and none is given.")
     precision: Precision = getattr(args, "precision", "auto")
     there = approaches(names)
     size = size_of(args)
     found = [job_for(there, name, values, precision, download, size) for name in names]
-    return found + models(args.model, values, precision, size, getattr(args, "licence", ""))
+    return found + models(args.model, values, precision, size, licence)
 
 
 def some_jobs(

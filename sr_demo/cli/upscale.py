@@ -29,7 +29,15 @@ from sr_demo.codecs.formats import Output, format_of
 from sr_demo.codecs.image_files import SUFFIXES
 from sr_demo.codecs.sniff import display_name, kind_of
 from sr_demo.errors import BadInput, SRError, log_unexpected
-from sr_demo.system.outputs import Identity, identities, new_files, refuse_existing, reserve_path, truncated_name
+from sr_demo.system.outputs import (
+    Identity,
+    identities,
+    new_files,
+    refuse_equal,
+    refuse_existing,
+    reserve_path,
+    truncated_name,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
             f"{args.report} is the picture itself, which is never replaced. Choose another name for --report."
         )
     out = _results(args, kept, len(files) * len(jobs))
+    refuse_equal(args.report, args.out if out.name else None)
     runner = Runner()
     shown: list[ImageResult] | None = None if args.report is None else []
     with new_files(args.report, overwrite=args.overwrite):

@@ -152,8 +152,10 @@ def _translated(name: str) -> Generator[None, None, None]:
 
 def _from_tiff(file: IO[bytes], limits: Limits, number: int | None) -> Decoded:
     """Decode page `number`; None for the first page, with a note if there are more, not counting previews."""
-    check_kind(file, tiff.count_pages(file))
-    pages = len(tiff.page_numbers(file))
+    pages = tiff.count_pages(file)
+    check_kind(file, pages)
+    if number is None:  # listing the pages of a large stack for each of them would take long
+        pages = len(tiff.page_numbers(file))
     with tiff.one_page(file, number or 0) as page:
         if tiff.is_deep(page):
             whole = partial(series_range, file, limits) if pages > 1 else None

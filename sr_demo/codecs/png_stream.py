@@ -17,12 +17,24 @@ _WHOLE = ((0, 0, 1, 1),)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """First column, first row and their steps, by pass."""
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
+_END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
 def check_checksums(file: IO[bytes]) -> None:
-    """Raise ValueError if a part of the pixel stream does not match its checksum; the position in the file is restored."""
-    for _ in _stream(file):
-        pass
+    """Check the checksums of the pixel stream; the position in the file is restored.
+
+    A wrong checksum of the last part is accepted, as by browsers, if the stream is whole by its own checksum.
+
+    Raises:
+        ValueError: A part does not match its checksum.
+        zlib.error: The stream cannot be unpacked.
+    """
+    right = list(_checksums(file))
+    if all(right):
+        return
+    total = _unpacked_bytes(file)
+    if not all(right[:-1]) or _unpacked(file, total + 1) != (total, True):
+        raise ValueError("wrong checksum of IDAT")
 
 
 def check_length(file: IO[bytes]) -> None:
@@ -35,32 +47,41 @@ def check_length(file: IO[bytes]) -> None:
         ValueError: The stream ends early.
         zlib.error: The stream cannot be unpacked.
     """
-    left = _unpacked_bytes(file)
-    unpacker = zlib.decompressobj()
-    for part in _stream(file):
-        data = part
-        while data and left > 0:
-            left -= len(unpacker.decompress(data, min(left, _AT_ONCE)))
-            data = unpacker.unconsumed_tail
-    if left > 0:
-        raise ValueError(f"the pixels end {left} bytes early")
+    total = _unpacked_bytes(file)
+    count, _ = _unpacked(file, total)
+    if count < total:
+        raise ValueError(f"the pixels end {total - count} bytes early")
 
 
 def still(content: bytes) -> bytes:
-    """Return a PNG file without its animation, so that every library decodes the default image.
+    """Return a PNG file that every library decodes as its default image, unchanged if possible.
 
-    Raises ValueError when the file is cut off, which libpng would print.
+    Animation is left out, and checksums of the pixel stream, which are checked before, are corrected. What follows the
+    pixels may be cut off.
+
+    Raises ValueError when the pixels are cut off, which libpng would print.
     """
-    kept, place, kind = [content[:_SIGNATURE]], _SIGNATURE, b""
-    while kind != b"IEND":
-        end = place + 12 + int.from_bytes(content[place : place + 4], "big")
+    view, place = memoryview(content), _SIGNATURE
+    kept: list[memoryview | bytes] = [view[:place]]
+    has_pixels = changed = False
+    while True:
+        end = place + 8 + int.from_bytes(view[place : place + 4], "big")
         kind = content[place + 4 : place + 8]
-        if end > len(content):
-            raise ValueError("no end")
-        if kind not in _ANIMATION:
-            kept.append(content[place:end])
-        place = end
-    return b"".join(kept)
+        if kind == b"IDAT" and end <= len(content):
+            checksum = zlib.crc32(view[place + 4 : end]).to_bytes(4, "big")
+            kept += [view[place:end], checksum]
+            has_pixels, changed = True, changed or checksum != content[end : end + 4]
+        elif end + 4 > len(content):
+            if kind == b"IDAT" or not has_pixels:
+                raise ValueError("no end")
+            return b"".join([*kept, _END])
+        elif kind in _ANIMATION:
+            changed = True
+        else:
+            kept.append(view[place : end + 4])
+        if kind == b"IEND":
+            return b"".join(kept) if changed else content
+        place = end + 4
 
 
 def _unpacked_bytes(file: IO[bytes]) -> int:
@@ -80,23 +101,49 @@ def _unpacked_bytes(file: IO[bytes]) -> int:
     return total
 
 
+def _unpacked(file: IO[bytes], most: int) -> tuple[int, bool]:
+    """Return how many bytes the pixel stream unpacks to, at most `most`, and whether its end is among them."""
+    count, unpacker = 0, zlib.decompressobj()
+    for part in _stream(file):
+        data = part
+        while data and count < most and not unpacker.eof:
+            count += len(unpacker.decompress(data, min(most - count, _AT_ONCE)))
+            data = unpacker.unconsumed_tail
+    return count, unpacker.eof
+
+
+def _checksums(file: IO[bytes]) -> Iterator[bool]:
+    """Yield for each IDAT chunk whether it is whole and matches its checksum."""
+    for place, length in _parts(file):
+        file.seek(place - 4)
+        left, checksum = 4 + length, 0
+        while left and (data := file.read(min(left, _AT_ONCE))):
+            left -= len(data)
+            checksum = zlib.crc32(data, checksum)
+        yield not left and file.read(4) == checksum.to_bytes(4, "big")
+
+
 def _stream(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the content of the IDAT chunks, which follow each other. Raises ValueError for a wrong checksum."""
-    place, at, begun = file.tell(), _SIGNATURE, False
+    """Yield the content of the IDAT chunks."""
+    for place, length in _parts(file):
+        file.seek(place)
+        left = length
+        while left and (data := file.read(min(left, _AT_ONCE))):
+            left -= len(data)
+            yield data
+
+
+def _parts(file: IO[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield place and length of the content of the IDAT chunks, which follow each other; restore the position afterwards."""
+    before, at, begun = file.tell(), _SIGNATURE, False
     while True:
         file.seek(at)
         head = file.read(8)
         length, kind = int.from_bytes(head[:4], "big"), head[4:]
         if len(head) < 8 or (begun and kind != b"IDAT"):
             break
+        if kind == b"IDAT":
+            begun = True
+            yield at + 8, length
         at += 12 + length
-        if kind != b"IDAT":
-            continue
-        begun, checksum = True, zlib.crc32(kind)
-        while length and (data := file.read(min(length, _AT_ONCE))):
-            length -= len(data)
-            checksum = zlib.crc32(data, checksum)
-            yield data
-        if length or int.from_bytes(file.read(4), "big") != checksum:
-            raise ValueError("wrong checksum of IDAT")
-    file.seek(place)
+    file.seek(before)

@@ -75,9 +75,17 @@ class _Channels:
 
 
 def page_numbers(file: IO[bytes]) -> tuple[int, ...]:
-    """Return the numbers of the pages, from 0, without previews of other pages."""
+    """Return the numbers of the pages, from 0, without previews of other pages and places that hold no directory."""
     found = enumerate(list(places(file)))
-    return tuple(number for number, at in found if not directory(file, at).is_preview) or (0,)
+    return tuple(number for number, at in found if _is_page(file, at)) or (0,)
+
+
+def _is_page(file: IO[bytes], at: int) -> bool:
+    try:
+        return not directory(file, at).is_preview
+    except ValueError:
+        log.info("no TIFF directory at %d", at, exc_info=True)
+        return False
 
 
 def count_pages(file: IO[bytes]) -> int:
@@ -105,8 +113,8 @@ def is_deep(page: IO[bytes]) -> bool:
     """Return whether `read` must decode a page instead of Pillow.
 
     This holds for more than 8 bits per channel, and for what Pillow reads wrongly or not at all in 8 bits: pixels without
-    data, extra channels other than the alpha of RGB or gray, separate planes of gray with alpha or of Lab, LZMA, and BigTIFF
-    in big-endian order.
+    data, extra channels other than the alpha of RGB or gray, separate planes of gray with alpha or of Lab, LZMA, the
+    predictor 0, and BigTIFF in big-endian order.
     """
     from tifffile import TiffFile
 
@@ -116,10 +124,10 @@ def is_deep(page: IO[bytes]) -> bool:
             return True
         photometric, extra = int(first.photometric), [int(kind) for kind in first.extrasamples]
         colours = _COLOURS.get(photometric, 0)
-        foreign = first.compression == _LZMA or (tif.is_bigtiff and tif.byteorder == ">")
+        foreign = first.compression == _LZMA or first.predictor == 0 or (tif.is_bigtiff and tif.byteorder == ">")
         without_data = colours != 4 and no_data_value(first.tags.valueof(_NO_DATA)) is not None
-        if first.bitspersample == 8 and colours and (foreign or without_data):
-            return tiff_pixels.is_readable(first)
+        if first.bitspersample == 8 and colours and (foreign or without_data) and tiff_pixels.is_readable(first):
+            return True
         if photometric == _LAB:
             return first.planarconfig != 1
         if not colours or first.samplesperpixel <= colours:

@@ -22,12 +22,13 @@ MOST_PAGES = 10_000
 _MOST_TAGS = 4096
 _MOST_SEGMENTS = 2**19
 """Largest number of strips or tiles of one page; 100 megapixels have 390,625 tiles of 16 x 16."""
-_SPARE = 2**22
+SPARE = 2**22
 """Largest number of pixels by which tiles may exceed the page: one tile of 2048 x 2048."""
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes per value by TIFF field type."""
 _WIDTH, _HEIGHT, _KIND, _OLD_KIND = 256, 257, 254, 255
-_STRIPS, _TILE_WIDTH, _TILE_HEIGHT, _TILES = 273, 322, 323, 324
+_STRIPS, _TILES = 273, 324
+_TILE_SIDES = (322, 323)
 _SUB_DIRECTORIES, _MOST_SUB_DIRECTORIES = 330, 32
 _EXIF, _GPS = 34665, 34853
 
@@ -186,10 +187,12 @@ def check(found: Directory, size: int) -> None:
         if name in found.tags and found.tags[name].count > _MOST_SEGMENTS:
             raise ValueError(f"{found.tags[name].count} segments")
     width, height = found.number(_WIDTH), found.number(_HEIGHT)
-    across, down = found.number(_TILE_WIDTH), found.number(_TILE_HEIGHT)
-    if _TILES in found.tags and across and down:
+    if any(side in found.tags for side in _TILE_SIDES):
+        across, down = (found.number(side) for side in _TILE_SIDES)
+        if not (across and down and width and height):
+            raise ValueError(f"tiles of {across} x {down} for {width} x {height} pixels")
         padded = ceil(width / across) * across * ceil(height / down) * down
-        if padded > 2 * width * height + _SPARE:
+        if padded > 2 * width * height + SPARE:
             raise ValueError(f"tiles of {across} x {down} for {width} x {height} pixels")
 
 

@@ -22,9 +22,11 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from sr_demo.codecs.conversions import planes
+from sr_demo.codecs.tiff_directories import SPARE
 from sr_demo.errors import BadInput
 from sr_demo.system.large_array import bands
 
@@ -35,6 +37,7 @@ _LZMA_MEMORY = 2**28
 """Memory limit of the LZMA decoder in bytes; the strongest preset of xz takes 65 MiB."""
 _NONE, _DIFFERENCE, _FLOATING_POINT = 1, 2, 3
 """No compression or predictor; the predictors."""
+_PACKBITS = 32773
 _AT_ONCE, _MOST_AT_ONCE = 2**23, 1024
 """Number of bytes, and largest number of segments, that libtiff unpacks at once; each call takes a millisecond."""
 
@@ -84,9 +87,15 @@ def is_readable(page: Any) -> bool:
     known = page.compression in _UNPACK or page.compression in _OF_LIBTIFF
     if not known or (packed and page.fillorder != 1):
         return False
-    return page.predictor in (_NONE, _DIFFERENCE) or (
-        packed and page.predictor == _FLOATING_POINT and page.dtype is not None and page.dtype.kind == "f"
+    predictor = _predictor(page)
+    return predictor in (_NONE, _DIFFERENCE) or (
+        predictor == _FLOATING_POINT and page.dtype is not None and page.dtype.kind == "f"
     )
+
+
+def _predictor(page: Any) -> int:
+    """Return the predictor of a page, which libtiff ignores without compression and with PackBits; some programs write 0."""
+    return _NONE if page.compression in (_NONE, _PACKBITS) else page.predictor or _NONE
 
 
 def _packed_bits(page: Any, file: IO[bytes]) -> Samples:
@@ -126,12 +135,15 @@ class _Segment:
 
 
 def _bounded(page: Any) -> _Segment:
-    """Limit the unpacked and the read bytes of each strip or tile of `page` by its geometry, which is returned."""
+    """Limit the unpacked and the read bytes of each strip or tile of `page` by its geometry, which is returned.
+
+    Raises ValueError if all of them unpack to far more than the page.
+    """
     rows, columns = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
     rows = rows if page.is_tiled else min(rows, page.imagelength)
     samples = page.samplesperpixel if page.planarconfig == 1 else 1
     row_bytes = columns * samples * page.bitspersample // 8
-    packed, predictor = page.compression, page.predictor
+    packed, predictor = page.compression, _predictor(page)
     page.compression, page.predictor = _NONE, _NONE if predictor == _FLOATING_POINT else predictor
     plain = page.decode
     page.compression, page.predictor = packed, predictor
@@ -142,12 +154,21 @@ def _bounded(page: Any) -> _Segment:
         return plain(data, index, **more)
 
     segment = _Segment(rows, row_bytes, arrange)
+    pixel = page.samplesperpixel * page.bitspersample // 8
+    if segment.nbytes * page.tiledepth * prod(page.chunked) > (2 * page.imagelength * page.imagewidth + SPARE) * pixel:
+        raise ValueError(f"{prod(page.chunked)} segments of {segment.nbytes} bytes")
+    if packed == _NONE:  # some programs write the offsets only
+        page.databytecounts = tuple(
+            count or (segment.nbytes if at else 0)
+            for at, count in zip(page.dataoffsets, page.databytecounts, strict=False)
+        )
     # No compression enlarges incompressible data by much.
     page.databytecounts = tuple(min(count, 2 * segment.nbytes + 4096) for count in page.databytecounts)
-    # tifffile reads segments of 0 bytes between others at wrong places.
+    # tifffile reads segments of 0 bytes between others at wrong places, and a single one at the beginning of the file.
     page.dataoffsets = tuple(
         at if count else 0 for at, count in zip(page.dataoffsets, page.databytecounts, strict=False)
     )
+    page.is_contiguous = page.is_contiguous and all(page.dataoffsets)
     unpack = _UNPACK.get(packed)
     if unpack is not None:
 
@@ -170,7 +191,7 @@ _UNPACK: dict[int, Callable[[bytes, int], bytes] | None] = {
     _NONE: None, 8: _inflate, 32946: _inflate, 34925: _unpack_lzma,
 }  # fmt: skip
 """Decompressors by TIFF compression: none, deflate (both numbers), LZMA."""
-_OF_LIBTIFF = (5, 32773, 50000)
+_OF_LIBTIFF = (5, _PACKBITS, 50000)
 """Compression that libtiff unpacks: LZW, PackBits, Zstandard."""
 
 
@@ -187,19 +208,34 @@ def _by_libtiff(page: Any, segment: _Segment, file: IO[bytes]) -> Samples:
     """Decode a page with compression that libtiff knows. Segments without data, as in sparse files, get the page's value."""
     out = np.full(page.shaped, page.nodata, page.dtype)
     for numbers, height in _batches(page, segment):
-        streams: list[bytes] = []
-        for number in numbers:
-            file.seek(page.dataoffsets[number])
-            streams.append(file.read(page.databytecounts[number]))
-        content = _gray_tiff(streams, segment, height, page.compression)
-        with TiffImageFile(io.BytesIO(content)) as image:
-            plain = planes(image, lambda part: part).reshape(-1)
+        plain = _unpacked(page, segment, numbers, height, file)
         for at, number in enumerate(numbers):
             part = plain[at * segment.nbytes : (at + 1) * segment.nbytes]
             pixels, (plane, _, top, left, _), (_, rows, columns, _) = segment.arrange(part, number)
             place = out[plane, 0, top : top + rows, left : left + columns]
             place[...] = pixels[0, : place.shape[0], : place.shape[1]]
     return out.reshape(page.shape)
+
+
+class _GrayTiff(TiffImageFile):
+    """A file of `_gray_tiff`, whose size `_bounded` limits: Pillow's limit on pixels would count its bytes."""
+
+    def load_prepare(self) -> None:
+        ImageFile.load_prepare(self)
+
+
+def _unpacked(page: Any, segment: _Segment, numbers: list[int], height: int, file: IO[bytes]) -> Samples:
+    """Return the bytes of segments one after another; what is read and unpacked on the way is freed."""
+    content = io.BytesIO(
+        _gray_tiff([_stored(page, number, file) for number in numbers], segment, height, page.compression)
+    )
+    with _GrayTiff(content) as image:
+        return planes(image, lambda part: part).reshape(-1)
+
+
+def _stored(page: Any, number: int, file: IO[bytes]) -> bytes:
+    file.seek(page.dataoffsets[number])
+    return file.read(page.databytecounts[number])
 
 
 def _batches(page: Any, segment: _Segment) -> Iterator[tuple[list[int], int]]:

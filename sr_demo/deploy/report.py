@@ -16,6 +16,7 @@ from sr_demo.export.exporter import formats
 from sr_demo.image import Size
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.imaging.resolution_chart import resolution_chart
+from sr_demo.inference import memory_need
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.weights import WeightResolver
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_Y, SSIM_Y
@@ -30,6 +31,8 @@ SCHEMA = Path(__file__).with_name("report.schema.json")
 SCALE = 4
 """Scale of most methods. Scores at other scales are based on other LR images and are not comparable."""
 _LARGEST_SIDE = 4096
+_LARGEST_BUDGET_SIDE = 8192
+"""Largest side that a budget takes."""
 _NOT_STATED, _OF_USER = "not stated here: see the paper", "not known here: a file of yours"
 
 
@@ -111,6 +114,7 @@ def describe(job: Job) -> Facts:
         },
         "training_data": _training_data(checkpoint),
         "may_invent_detail": approach.invents_with(checkpoint),
+        "largest_side": memory_need.largest_side(job, _LARGEST_BUDGET_SIDE),
         "formats": list(formats(approach, checkpoint)),
         "measured": None,
         "failed": None,

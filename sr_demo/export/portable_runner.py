@@ -96,7 +96,7 @@ def weights(start: int, stop: int, low: int, high: int, length: int, blend: int,
 
 def read(path: Path) -> NDArray[Any]:
     """Read a PNG or .npy file as (H, W, 3)."""
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         array = np.load(path)
         if array.ndim != 3 or array.shape[2] != 3 or array.dtype not in (np.uint8, np.float32, np.float64):
             sys.exit(f"{path} is not (height, width, 3), uint8 or float, but {array.shape}, {array.dtype}.")
@@ -153,8 +153,9 @@ def paeth(a: int, b: int, c: int) -> int:
 
 def write(path: Path, image: Array) -> None:
     """Write (H, W, 3) float in 0..1 as .npy, or rounded as 8-bit PNG."""
-    if path.suffix == ".npy":
-        np.save(path, image)
+    if path.suffix.lower() == ".npy":
+        with path.open("wb") as file:  # np.save would append .npy to a name that ends in .NPY
+            np.save(file, image)
         return
     height, width = image.shape[:2]
     samples = np.rint(image * 255).astype(np.uint8).reshape(height, -1)

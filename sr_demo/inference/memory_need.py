@@ -172,6 +172,12 @@ def refuse(traits: Traits, size: tuple[int, int], there: AvailableResources) -> 
         )
 
 
+def largest_side(job: Job, most: int) -> int:
+    """Return the side, at most `most`, of the largest square image that `job` may upscale if all its memory is free."""
+    traits = Traits(job.approach, job.checkpoint, job.options, size=job.size, blended=partner(job) is not None)
+    return _largest_side(lambda side: need_of(traits, side, side).memory <= _HELD, most + 1)
+
+
 def traits_of(job: Job, image: ImageData) -> Traits:
     """Return the traits of running `job` on `image`."""
     opacity = image.alpha is not None
@@ -180,12 +186,18 @@ def traits_of(job: Job, image: ImageData) -> Traits:
 
 
 def _advice(fits: Callable[[int], bool], size: tuple[int, int]) -> str:
-    """Return advice with the largest square that fits, found by bisection over its side."""
-    low, high = 0, ceil((size[0] * size[1]) ** 0.5)
+    """Return advice with the largest square that fits."""
+    low = _largest_side(fits, ceil((size[0] * size[1]) ** 0.5))
+    return f"crop the photo or choose a part of at most {low} x {low} pixels." if low else "make room first."
+
+
+def _largest_side(fits: Callable[[int], bool], below: int) -> int:
+    """Return the largest side below `below` that fits, found by bisection; 0 if none does."""
+    low, high = 0, below
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
-    return f"crop the photo or choose a part of at most {low} x {low} pixels." if low else "make room first."
+    return low
 
 
 def _free_disk() -> int:

@@ -23,7 +23,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_RGB, PSNR_Y
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import external_results
-from sr_demo.reports.pairing import in_one_folder, matched
+from sr_demo.reports.pairing import in_one_folder, matched, parsed
 
 log = logging.getLogger("sr_demo")
 
@@ -93,8 +93,10 @@ def pairs_by_scale(hr: Path, lr: Path | None, scales: Iterable[int], *, keep_lr:
 
 def _at_other_scales(files: list[Path], scale: int) -> set[Path]:
     """Return the LR images of other scales: `babyx4.png` beside `baby.png`, if `scale` is 2."""
+    # Endings without a scale, such as `_LR`, belong to `scale`; those that are left name their scale.
+    rest = [path for path in files if parsed(path.stem, scale).role != "LR"]
     others = (other for other in range(2, _LARGEST_SCALE + 1) if other != scale)
-    return {small for other in others for _, small in in_one_folder(files, other) if str(other) in small.stem}
+    return {small for other in others for _, small in in_one_folder(rest, other)}
 
 
 def _same(one: Path, other: Path) -> bool:

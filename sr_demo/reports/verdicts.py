@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf, sqrt
 from typing import Any, Literal, NamedTuple
 
+from sr_demo.checkpoint import STATED_BY_USER
 from sr_demo.options import Options, option
 from sr_demo.system import memory
 from sr_demo.system.file_sizes import file_size
@@ -24,7 +25,7 @@ RULE = (
     "on other hardware, convolutional networks: operations per pixel x pixels / the rate assumed for that hardware; "
     "attention networks and all other methods: the time measured here, since their operations would suggest far too little. "
     "For other sizes, time in proportion to the pixels. Memory: as measured here; for larger sizes, its growth during a run "
-    "in proportion to the pixels, up to 2 GB"
+    "in proportion to the pixels, up to 2 GB; GPU memory that was measured here: in proportion to the pixels"
 )
 """Rule for the estimation of figures that were not measured, as text for the report."""
 MEMORY_MB = {"2 cores, 8 GB": 8e3, "laptop": 16e3}
@@ -47,9 +48,9 @@ def commercial_use(licence: str) -> Literal["yes", "no", "ask"]:
     """Return whether a licence allows commercial use; "ask" if permission or conditions must be checked.
 
     Args:
-        licence: SPDX identifier, or several joined by OR, of which the user may choose one.
+        licence: SPDX identifier, or several joined by OR, of which the user may choose one; of a user's file as stated.
     """
-    found = {_commercial_use(part.strip()) for part in licence.split(" OR ")}
+    found = {_commercial_use(part.strip()) for part in licence.removesuffix(f", {STATED_BY_USER}").split(" OR ")}
     return "yes" if "yes" in found else "ask" if "ask" in found else "no"
 
 
@@ -144,7 +145,7 @@ def verdict(row: Facts, budget: Budget) -> Verdict:
         return Verdict("not measured", (Reason(row["failed"], "no"),))
     reasons = (
         _time(row, budget),
-        _memory(row["measured"], budget),
+        _memory(row, budget),
         *_vram(row["measured"], budget),
         _disk(row, budget),
         _network(row, budget),
@@ -218,7 +219,11 @@ def memory_for(measured: Facts, side: int) -> tuple[float, Literal["measured", "
     return max(peak, measured["loaded_mb"] + growth), "estimate"
 
 
-def _memory(measured: Facts, budget: Budget) -> Reason:
+def _memory(row: Facts, budget: Budget) -> Reason:
+    measured, largest = row["measured"], row.get("largest_side")
+    if largest is not None and budget.side > largest:
+        text = f"its whole result would take too much memory: it takes pictures of at most {largest} x {largest} pixels"
+        return Reason(text, "no", largest)
     peak, source = memory_for(measured, budget.side)
     available = MEMORY_MB.get(budget.hardware, inf)
     allowed, source = min(budget.memory_mb, available), source if budget.hardware == HERE else "estimate"

@@ -53,11 +53,11 @@ def list_files(folder: Path, *, recursive: bool = False, without: Path | None = 
     def is_file(path: Path) -> bool:
         try:
             return S_ISREG(path.stat().st_mode)
-        except PermissionError as exc:  # the names in the folder can be read, but not its files
-            failed(OSError(exc.errno, exc.strerror, str(path.parent)))
         except OSError as exc:
-            if path.is_symlink():
+            if os.path.islink(path):  # unlike Path.is_symlink, never raises
                 unreadable.append(f"The link {path} cannot be followed: {exc.strerror}.")
+            elif isinstance(exc, PermissionError):  # the names in the folder can be read, but not its files
+                failed(OSError(exc.errno, exc.strerror, str(path.parent)))
         return False
 
     for place, folders, names in os.walk(folder, onerror=failed):

@@ -97,6 +97,16 @@ def refuse_existing(paths: Iterable[Path], *, overwrite: bool, advice: str = "Ch
             raise BadInput(f"{path} exists already. {advice}, or add --overwrite to replace it.")
 
 
+def refuse_equal(*paths: Path | None) -> None:
+    """Raise BadInput if two of the files that the user named are the same. Devices and pipes are allowed."""
+    seen: set[str] = set()
+    for path in filter(None, paths):
+        name = os.path.realpath(path)
+        if name in seen and not _is_special(path):
+            raise BadInput(f"{path} is named for two files. Choose another name for one of them.")
+        seen.add(name)
+
+
 @contextmanager
 def new_files(*paths: Path | None, overwrite: bool = False) -> Generator[None]:
     """Reserve the files that the block will write, so that errors are raised before the work.
@@ -108,9 +118,10 @@ def new_files(*paths: Path | None, overwrite: bool = False) -> Generator[None]:
         overwrite: Whether existing files may be replaced; their content is kept until then.
 
     Raises:
-        BadInput: One of the files exists.
+        BadInput: One of the files exists, or two of them are the same.
         StorageError: One of the files cannot be written.
     """
+    refuse_equal(*paths)
     made: list[Path] = []
     try:
         for path in filter(None, paths):

@@ -86,17 +86,25 @@ def free_bytes(folder: Path) -> int:
 
 @contextmanager
 def disk_errors_translated(folder: Path) -> Generator[None]:
-    """Translate disk errors into StorageError while files below `folder` are written."""
+    """Translate disk errors into StorageError while files below `folder` are written; not those of files elsewhere."""
     try:
         yield
     except OSError as exc:
-        if exc.errno not in _REFUSALS and exc.filename is None:  # of a connection, which is an OSError too
+        named = [name for name in (exc.filename, exc.filename2) if isinstance(name, str | bytes | os.PathLike)]
+        if named and not any(_in_or_above(name, folder) for name in named):
+            raise
+        if exc.errno not in _REFUSALS and not named:  # of a connection, which is an OSError too
             raise
         reason = _REFUSALS.get(exc.errno or 0, exc.strerror)
         raise StorageError(
             f"Files cannot be kept in {folder}: {reason}. "
             "Make room there or allow writing, or set SR_DEMO_CACHE to another folder."
         ) from exc
+
+
+def _in_or_above(name: str | bytes | os.PathLike[str], folder: Path) -> bool:
+    path, folder = Path(os.path.abspath(os.fsdecode(name))), Path(os.path.abspath(folder))
+    return path.is_relative_to(folder) or folder.is_relative_to(path)
 
 
 def write_atomically(path: Path, content: bytes | Callable[[Path], object], *, durable: bool = False) -> None:

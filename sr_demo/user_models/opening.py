@@ -11,7 +11,7 @@ from pathlib import Path
 from sr_demo import __version__
 from sr_demo.approaches import liif
 from sr_demo.backends import openvino_backend
-from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile
+from sr_demo.checkpoint import STATED_BY_USER, Checkpoint, Tiling, WeightFile
 from sr_demo.inference.time_estimates import threads
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Approach
@@ -23,7 +23,7 @@ from sr_demo.user_models.trial import TrialFindings, options_of, try_out
 
 ID = "own"
 """Id of all approaches of users' files; the name of their checkpoint is the stem of the file."""
-STATED, UNSTATED = "stated by you", "not stated"
+UNSTATED = "not stated"
 _FORMAT = 2
 """Version of the findings of trials; those of other versions are not used."""
 TRIAL_SECONDS = 180.0
@@ -104,7 +104,7 @@ def _approach(path: Path, sha256: str, facts: TrialFindings, licence: str) -> Ap
         name=model_file.public_name(path.stem),
         title=f"{facts.architecture}, your own file",
         files=(WeightFile(path.name, sha256, size, path=path),),
-        licence=f"{' '.join(licence.split())[:80]}, {STATED}" if licence.strip() else UNSTATED,
+        licence=f"{' '.join(licence.split())[:80]}, {STATED_BY_USER}" if licence.strip() else UNSTATED,
         parameters=facts.parameters,
         bytes_per_pixel=facts.bytes_per_pixel,
         timings=(timing,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -287,6 +288,17 @@ def test_inputs_are_not_replaced_by_a_report(sr, tmp_path: Path) -> None:
         said = sr("upscale", photo, "--approach", "bicubic", "--mask", mask, "--out", tmp_path / "o", "--report", mine,
                   "--overwrite")  # fmt: skip
         assert said.status == 2 and "never replaced" in said.err and mine.read_bytes() == before
+
+
+def test_one_file_for_two_destinations_is_refused(sr, tmp_path: Path) -> None:
+    photo, target = put(tmp_path / "in" / "a.png"), tmp_path / "same.png"
+    for command in (
+        ("upscale", photo, "--approach", "bicubic", "--out", target, "--report", target),
+        ("data", photo.parent, "--json", target, "--html", tmp_path / "in" / ".." / "same.png"),
+        ("deploy", "bicubic", "--csv", target, "--html", target),
+    ):
+        said = sr(*command)
+        assert said.status == 2 and "is named for two files" in said.err and not target.exists()
 
 
 @pytest.mark.parametrize("name", ["big.bmp", "big.HEIC", "big.gif"])
@@ -771,3 +783,27 @@ def test_a_terminal_shows_progress_on_standard_error(sr, approaches, tmp_path: P
     said = sr("upscale", put(tmp_path / "p.png", 40, 40), "--approach", "slow", "--out", tmp_path)
     assert "tile 3 of 25" in said.err and "100%" in said.err
     assert len(said.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "photo.png"), 2),
+        (OSError(errno.ENOSPC, "No space left on device", b"photo.png"), 2),
+        (OSError(errno.EBADF, "Bad file descriptor", "photo.png"), 1),
+        (OSError(errno.EACCES, "Permission denied", 5), 1),
+        (OSError(errno.EACCES, "Permission denied"), 1),
+        *(
+            (FileNotFoundError(errno.ENOENT, "No such file or directory", str(Path(__file__).parents[2] / name)), 1)
+            for name in ("sr_demo/reports/templates/none.html", "weights/none.safetensors", "assets/none.png")
+        ),
+    ],
+)
+def test_only_paths_of_the_user_are_to_be_checked_by_the_user(sr, monkeypatch, error: OSError, status: int) -> None:
+    def fail(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("sr_demo.cli.listing.run", fail)
+    said = sr("list")
+    assert said.status == status and len(said.complaints) == 1
+    assert ("photo.png cannot be used" if status == 2 else "unexpected error, reference") in said.err

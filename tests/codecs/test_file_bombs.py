@@ -23,6 +23,7 @@ from PIL import Image as Pillow
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.batch.run import Batch, run
 from sr_demo.batch.workers import perform_here
+from sr_demo.codecs import tiff as tiff_decoder
 from sr_demo.codecs import tiff_pixels
 from sr_demo.codecs.tiff_directories import MOST_PAGES, check_exif
 from sr_demo.errors import BadInput, OutOfMemory, SRError
@@ -191,6 +192,59 @@ def test_a_strip_unpacks_to_its_geometry_and_no_more(
     monkeypatch.setitem(tiff_pixels._UNPACK, code, watched)  # pyright: ignore[reportPrivateUsage]
     assert np.array_equal(read(tmp_path / "a.tif").rgb[..., 0], pixels / np.float32(65535))
     assert unpacked == [96]
+
+
+def tile_of_3000(sides: list[tuple[int, int, int, int]], places: int, bits: int) -> bytes:
+    """A page of 8 x 6 in one tile of 3000 x 3000, whose offset is stored in the tag `places`."""
+    packed = zlib.compress(bytes(3000 * 3000 * bits // 8), 9)
+    tags = [tag for tag in entries(bits, packing=8) if tag[0] not in (273, 278, 279)]
+    counts = {273: 279, 324: 325}[places]
+    return tiff(sorted([*tags, *sides, (places, 4, 1, 1000), (counts, 4, 1, len(packed))]), data=packed)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    ("sides", "places"),
+    [
+        ([(322, 4, 1, 3000), (323, 4, 1, 3000)], 324),
+        ([(322, 4, 1, 3000), (323, 4, 1, 3000)], 273),
+        ([(322, 9, 1, 3000), (323, 4, 1, 3000)], 324),
+        ([(322, 4, 1, 3000), (323, 9, 1, 3000)], 273),
+        ([(322, 4, 1, 3000), (323, 4, 1, 0)], 324),
+        ([(322, 4, 1, 3000)], 324),
+    ],
+)
+def test_a_tile_far_larger_than_its_page_is_refused_however_it_is_stored(
+    tmp_path: Path, sides: list[tuple[int, int, int, int]], places: int, bits: int
+) -> None:
+    (tmp_path / "a.tif").write_bytes(tile_of_3000(sides, places, bits))
+    with pytest.raises(BadInput, match="is damaged or incomplete"):
+        read(tmp_path / "a.tif")
+
+
+def test_the_geometry_is_checked_again_as_the_library_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.tif").write_bytes(tile_of_3000([(322, 4, 1, 3000), (323, 4, 1, 3000)], 324, 16))
+    monkeypatch.setattr(tiff_decoder, "check", lambda *_: None)
+    monkeypatch.setitem(tiff_pixels._UNPACK, 8, lambda *_: pytest.fail("it is unpacked"))  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(BadInput, match="is damaged or incomplete"):
+        read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_place_without_a_directory_after_the_last_page_is_no_page(tmp_path: Path, bits: int) -> None:
+    content = tiff(
+        entries(bits, strip=1000, count=6 * bits), after=1500, data=bytes(500) + b"\xff" * 2 + bytes(800_000)
+    )
+    (tmp_path / "a.tif").write_bytes(content)
+    assert page_numbers(tmp_path / "a.tif", Limits()) == (0,)
+    image = read(tmp_path / "a.tif")
+    assert image.rgb.shape == (6, 8, 3) and image.notes == ()
+
+
+def test_the_pages_of_a_stack_are_not_listed_for_each_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.tif").write_bytes(chain(3))
+    monkeypatch.setattr(tiff_decoder, "page_numbers", lambda _: pytest.fail("reads every directory"))
+    assert read(tmp_path / "a.tif", page=1).rgb.shape == (6, 8, 3)
 
 
 def test_frames_are_counted_without_decoding_them(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image as Pillow
 
 from sr_demo.codecs import decode
+from sr_demo.codecs.png_stream import still
 from sr_demo.errors import BadInput
 from sr_demo.image import read
 
@@ -66,17 +67,55 @@ def test_pixels_that_end_early_are_refused(tmp_path: Path, bits: int, colour_typ
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_a_wrong_checksum_of_any_part_of_the_pixels_is_refused(tmp_path: Path, bits: int) -> None:
+def test_a_wrong_checksum_of_any_part_but_the_last_of_the_pixels_is_refused(tmp_path: Path, bits: int) -> None:
     content = png(rows(9, 7, bits, 2, 0x55), 9, 7, bits, 2, parts=3)
     (tmp_path / "a.png").write_bytes(content)
     assert read(tmp_path / "a.png").size == (7, 9)
     place = content.find(b"IDAT")
     while place >= 0:
         end = place + 4 + int.from_bytes(content[place - 4 : place], "big")
+        following = content.find(b"IDAT", end)
         (tmp_path / "a.png").write_bytes(content[:end] + bytes([content[end] ^ 1]) + content[end + 1 :])
+        if following < 0:
+            assert np.allclose(read(tmp_path / "a.png").rgb, 0x55 / 255)
+            break
         with pytest.raises(BadInput, match=DAMAGED):
             read(tmp_path / "a.png")
-        place = content.find(b"IDAT", end)
+        place = following
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("interlaced", [False, True])
+def test_a_wrong_checksum_of_the_only_part_is_accepted_if_the_stream_is_whole(
+    tmp_path: Path, bits: int, interlaced: bool
+) -> None:
+    content = png(rows(9, 7, bits, 2, 0x55, interlaced=interlaced), 9, 7, bits, 2, interlaced=interlaced)
+    end = content.find(b"IEND") - 8
+    (tmp_path / "a.png").write_bytes(content[:end] + b"0000" + content[end + 4 :])
+    assert np.allclose(read(tmp_path / "a.png").rgb, 0x55 / 255)
+    for at in (end - 1, end - 6):  # the checksum of the stream, and its pixels
+        changed = bytes([content[at] ^ 1])
+        (tmp_path / "a.png").write_bytes(content[:at] + changed + content[at + 1 : end] + b"0000" + content[end + 4 :])
+        with pytest.raises(BadInput, match=DAMAGED):
+            read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_what_follows_the_pixels_may_be_cut_off(tmp_path: Path, bits: int) -> None:
+    content = png(rows(9, 7, bits, 2, 0x55), 9, 7, bits, 2, parts=2)
+    text = content[:-12] + chunk(b"tEXt", b"Comment\0later")
+    for cut in (content[:-5], content[:-12], content[:-14], text):
+        (tmp_path / "a.png").write_bytes(cut)
+        assert np.allclose(read(tmp_path / "a.png").rgb, 0x55 / 255)
+    for early in (content[:-17], content[: content.rfind(b"IDAT") + 2]):
+        (tmp_path / "a.png").write_bytes(early)
+        with pytest.raises(BadInput, match=DAMAGED):
+            read(tmp_path / "a.png")
+
+
+def test_a_still_image_is_not_copied() -> None:
+    content = png(rows(9, 7, 16, 2, 0x55), 9, 7, 16, 2, parts=2)
+    assert still(content) is content
 
 
 def test_more_data_than_rows_are_left_out(tmp_path: Path) -> None:

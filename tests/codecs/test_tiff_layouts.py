@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,67 @@ def test_fewer_strips_than_rows_are_refused(tmp_path: Path, compression: Any) ->
     write(tmp_path / "a.tif", array, "rgb", planarconfig="contig", compression=compression, rowsperstrip=6)
     replaced(tmp_path / "a.tif", 257, 24)
     with pytest.raises(BadInput, match="is damaged or incomplete"):
+        read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("store", [{"rowsperstrip": 6}, {"rowsperstrip": 20}, {"tile": (16, 16)}], ids=str)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_plain_segments_without_their_sizes_are_read(tmp_path: Path, dtype: Any, store: dict[str, Any]) -> None:
+    array = values(dtype, 3)
+    write(tmp_path / "a.tif", array, "rgb", planarconfig="contig", **store)
+    tag = 325 if "tile" in store else 279
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        count = file.pages.first.tags[tag].count
+    for at in range(count):
+        replaced(tmp_path / "a.tif", tag, 0, at=at)
+    assert np.allclose(read(tmp_path / "a.tif").rgb, array / np.iinfo(dtype).max, atol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [6, 20])
+def test_plain_segments_that_are_not_in_the_file_are_zero(tmp_path: Path, rows: int) -> None:
+    array = values(np.uint16, 3)
+    write(tmp_path / "a.tif", array, "rgb", planarconfig="contig", rowsperstrip=rows)
+    for tag in (273, 279):
+        replaced(tmp_path / "a.tif", tag, 0)
+    array[:rows] = 0
+    assert np.allclose(read(tmp_path / "a.tif").rgb, array / 65535, atol=1e-6)
+
+
+@pytest.mark.parametrize("compression", ["lzw", "packbits"])
+def test_strips_may_have_more_bytes_than_pillow_allows_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: Any
+) -> None:
+    array = values(np.uint16, 3)
+    write(tmp_path / "a.tif", array, "rgb", planarconfig="contig", compression=compression)
+    monkeypatch.setattr("PIL.Image.MAX_IMAGE_PIXELS", 100)
+    assert np.allclose(read(tmp_path / "a.tif").rgb, array / 65535, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize(
+    ("compression", "predictor"), [(None, 2), (None, 3), ("packbits", 2), ("packbits", 3), ("lzw", 0), ("zlib", 0)]
+)
+def test_predictors_without_a_meaning_are_ignored(tmp_path: Path, compression: Any, predictor: int, dtype: Any) -> None:
+    array = values(dtype, 3)
+    for rows in (6, 20):
+        tifffile.imwrite(
+            tmp_path / "a.tif", array, photometric="rgb", compression=compression, rowsperstrip=rows, metadata=None,
+            extratags=[(316, "H", 1, predictor, True)],
+        )  # fmt: skip
+        content = (tmp_path / "a.tif").read_bytes()
+        marked = content.replace(struct.pack("<HHI", 316, 3, 1), struct.pack("<HHI", 317, 3, 1))
+        assert marked != content
+        (tmp_path / "a.tif").write_bytes(marked)
+        unit = array / (1 if array.dtype.kind == "f" else np.iinfo(dtype).max)
+        assert np.allclose(read(tmp_path / "a.tif").rgb, unit, atol=1e-6), rows
+
+
+def test_a_band_beside_jpeg_compressed_rgb_is_not_dropped_because_of_a_value_for_no_data(tmp_path: Path) -> None:
+    array = values(np.uint8, 4)
+    options: dict[str, Any] = {"extrasamples": ["unspecified"], "extratags": [(42113, "s", 2, "0", True)]}
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="rgb", compression="zlib", metadata=None, **options)
+    replaced(tmp_path / "a.tif", 259, 7)
+    with pytest.raises(BadInput, match=COMPRESSION):
         read(tmp_path / "a.tif")
 
 

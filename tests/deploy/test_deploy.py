@@ -38,7 +38,7 @@ from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
 from sr_demo.progress import Progress
 from sr_demo.reports.evaluation import pairs
-from sr_demo.reports.verdicts import HERE, Budget, Verdict, seconds_for, verdict
+from sr_demo.reports.verdicts import HERE, Budget, Verdict, commercial_use, seconds_for, verdict
 from sr_demo.spec import Approach, Request, Upscaler
 from tests.conftest import noise
 from tests.fakes import Fake, good, upscaled
@@ -327,6 +327,17 @@ def test_memory_of_images_larger_than_all_that_were_measured_is_an_estimate(side
     assert "it takes 400 MB of GPU memory (estimate)" in on_gpu
 
 
+def test_images_that_would_be_refused_do_not_fit() -> None:
+    """bicubic is tiled into a file; a method that holds its whole result is limited by memory."""
+    whole = replace(BICUBIC, tiling=replace(BICUBIC.tiling, bytes_per_result_pixel=100))
+    side, tiled = describe(_job(whole))["largest_side"], describe(_job(BICUBIC))["largest_side"]
+    assert tiled == 8192 and 16 * side**2 * 100 <= 1.2e9 and 300 < side < 900
+    budget = Budget(side=1024, seconds=1000)
+    assert judge(budget).level == "fits"
+    found = judge(budget, largest_side=side)
+    assert found.level == "does not fit" and f"at most {side} x {side} pixels" in found.sentence
+
+
 @pytest.mark.parametrize("family", ["attention", "diffusion", "retrieval", "baseline"])
 def test_only_convolutional_networks_are_estimated_by_their_operations(family: str) -> None:
     """0.5 s by its operations on two cores; 2 s were measured."""
@@ -460,3 +471,5 @@ def test_the_licence_of_a_file_is_the_one_that_the_user_states(monkeypatch: pyte
     assert main(["deploy", "--model", str(path)]) == 0
     assert main(["deploy", "--model", str(path), "--licence", "MIT"]) == 0
     assert stated == ["not stated", "MIT, stated by you"]
+    assert [commercial_use(licence) for licence in stated] == ["ask", "yes"]
+    assert main(["deploy", "espcn", "--licence", "MIT"]) == 2

@@ -243,6 +243,13 @@ def test_methods_that_cannot_be_exported_are_refused(rdn: Job, tmp_path: Path, m
         export(rdn, "openvino", tmp_path / "net.xml")
 
 
+def test_the_runner_ignores_the_case_of_suffixes(tmp_path: Path) -> None:
+    image = noise(5, 7)
+    portable_runner.write(tmp_path / "p.NPY", image)
+    assert [path.name for path in tmp_path.iterdir()] == ["p.NPY"]
+    assert np.array_equal(portable_runner.read(tmp_path / "p.NPY"), image)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "P"])
 def test_the_runner_reads_png_like_pillow(tmp_path: Path, mode: str) -> None:
     image = Pillow.fromarray(quantize(noise(23, 31))).convert(mode)

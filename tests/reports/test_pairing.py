@@ -98,3 +98,20 @@ def test_the_small_images_in_a_folder_are_used_once_and_not_scored_as_large_ones
     assert "1 other pictures left out" in caplog.text
     (pair,) = pairs(tmp_path, None, 4, keep_lr=False)
     assert pair.lr is None and pair.hr.name == "img_001_SRF_4_HR.png"
+
+
+@pytest.mark.parametrize("keys", [[f"img_00{n}_SRF_4" for n in range(1, 6)], ["0801", "0802", "0803"], ["x2_old", "b"]])
+def test_digits_in_a_name_do_not_make_it_a_small_image_of_another_scale(tmp_path: Path, keys: list[str]) -> None:
+    for key in keys:
+        for role in ("HR", "LR"):
+            write_png(ImageData(noise(8, 8)), tmp_path / f"{key}_{role}.png")
+    found = [(pair.hr.name, pair.lr and pair.lr.name) for pair in pairs(tmp_path, None, 4)]
+    assert found == [(f"{key}_HR.png", f"{key}_LR.png") for key in sorted(keys)]
+
+
+def test_small_images_of_other_scales_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("0801_HR", "0801_LR", "0801x2", "0801_x3", "0802_HR", "0802_LR4", "0802_LR3"):
+        write_png(ImageData(noise(8, 8)), tmp_path / f"{name}.png")
+    found = [(pair.hr.name, pair.lr and pair.lr.name) for pair in pairs(tmp_path, None, 4)]
+    assert found == [("0801_HR.png", "0801_LR.png"), ("0802_HR.png", "0802_LR4.png")]
+    assert "3 small versions for other scales than 4 left out" in caplog.text

@@ -85,6 +85,24 @@ def test_a_folder_whose_files_cannot_be_reached_is_named_and_the_others_are_list
         list_files(tmp_path / "sub")
 
 
+def test_a_link_into_a_place_that_cannot_be_read_is_named_and_the_folder_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.stat
+
+    def refuse(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+        if os.fspath(path).endswith("link.jpg") and kwargs.get("follow_symlinks", True):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path, *args, **kwargs)
+
+    (tmp_path / "a.jpg").write_text("x")
+    (tmp_path / "link.jpg").symlink_to("/root/secret.jpg")
+    monkeypatch.setattr(os, "stat", refuse)
+    listing = list_files(tmp_path)
+    assert listing.unreadable == [f"The link {tmp_path / 'link.jpg'} cannot be followed: Permission denied."]
+    assert [path.name for path in listing.files] == ["a.jpg"]
+
+
 def test_a_folder_that_cannot_be_read_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.scandir
 

@@ -54,3 +54,14 @@ def test_every_refusal_of_a_folder_is_a_sentence(tmp_path: Path, number: int) ->
         raise OSError(number, os.strerror(number), str(tmp_path))
     with pytest.raises(ConnectionResetError), storage.disk_errors_translated(tmp_path):
         raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+
+def test_only_errors_of_the_folder_are_its_refusals(tmp_path: Path) -> None:
+    folder = tmp_path / "cache" / "kind"
+    for where in (folder, folder / "a" / "b", tmp_path / "cache", os.fsencode(folder), 5, None):
+        with pytest.raises(StorageError, match="Files cannot be kept"), storage.disk_errors_translated(folder):
+            raise OSError(errno.EACCES, "refused", where)
+    with pytest.raises(PermissionError, match="photo"), storage.disk_errors_translated(folder):
+        raise OSError(errno.EACCES, "refused", str(tmp_path / "photo.png"))
+    with pytest.raises(StorageError, match="Files cannot be kept"), storage.disk_errors_translated(folder):
+        raise OSError(errno.EXDEV, "refused", str(tmp_path / "photo.png"), None, str(folder / "photo.png"))
