@@ -222,8 +222,8 @@ def memory_for(measured: Facts, side: int) -> tuple[float, Literal["measured", "
 def _memory(row: Facts, budget: Budget) -> Reason:
     measured, largest = row["measured"], row.get("largest_side")
     if largest is not None and budget.side > largest:
-        text = f"its whole result would take too much memory: it takes pictures of at most {largest} x {largest} pixels"
-        return Reason(text, "no", largest)
+        refusal = f"its whole result would take too much memory: it takes pictures of at most {largest} x {largest} pixels"
+        return Reason(refusal, "no", largest)
     peak, source = memory_for(measured, budget.side)
     available = MEMORY_MB.get(budget.hardware, inf)
     allowed, source = min(budget.memory_mb, available), source if budget.hardware == HERE else "estimate"

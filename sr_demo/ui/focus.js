@@ -23,10 +23,14 @@
     } else setTimeout(handOn, 100, from, find, then);
   };
 
-  /** @type {(from: Element, names: string[]) => void} */
-  const along = (from, [name, ...names]) => {
-    const find = () => document.querySelector(name);
-    handOn(from, find, () => { if (names.length) along(/** @type {Element} */ (find()), names); });
+  /** @type {(from: Element, names: string[]) => void} The first that can be used: where a run is refused, Stop never can. */
+  const along = (from, names) => {
+    const find = () => names.map((name) => document.querySelector(name)).find(isUsable) ?? null;
+    handOn(from, find, () => {
+      const now = /** @type {Element} */ (document.activeElement);
+      const rest = names.slice(names.findIndex((name) => now.matches(name)) + 1);
+      if (rest.length) along(now, rest);
+    });
   };
 
   document.addEventListener("click", ({ target }) => {

@@ -100,7 +100,8 @@ def test_a_failed_upload_keeps_the_image_that_is_there(address: str, open_page: 
 def test_a_single_pixel_gets_a_word_and_a_result(address: str, open_page: OpenPage) -> None:
     page = open_page(address)
     choose(page, "dot.png", "image/png", encode_png(image_of(noise(1, 1))))
-    said(page, "1 × 1 pixels. That is very little to work with")
+    said(page, "1 × 1 pixels.")
+    said(page, "That is very little to work with")
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.locator("#viewer img[alt='Result of Good, 4 by 4 pixels']")).to_have_count(1, timeout=PATIENCE)
     page.locator("#test input").click()

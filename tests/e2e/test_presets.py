@@ -112,7 +112,7 @@ def test_guesses_are_shown_with_where_they_differ_and_there_is_no_prompt(
     tab = page.get_by_role("tabpanel").filter(has=page.locator("#diffusion-start"))
     result = page.locator("#diffusion-result")
     expect(result.locator("img[alt^='Guess 1, an example']")).not_to_have_count(0)
-    expect(page.locator("#diffusion-explained")).to_contain_text("An example, drawn before you came")
+    expect(page.locator("#diffusion-explained")).to_contain_text("An example, made beforehand")
     tab.get_by_text("More options").click()
     expect(tab.get_by_label("Seed").first).to_be_visible()
     expect(tab.locator("textarea")).to_have_count(0)

@@ -43,6 +43,8 @@ def test_a_whole_photo_is_shown_around_the_part(url: str, open_page: OpenPage, t
     expect(part.locator("img[alt='Result of Good, 512 by 512 pixels']")).to_be_visible()
     expect(part.locator(".srv-around")).to_be_visible()
     expect(page.locator("#viewer figure", has_text="Good")).to_contain_text("a part of 128 × 128 pixels")
+    expect(viewer.get_by_role("button", name="1:1")).to_have_attribute("aria-pressed", "true")
+    viewer.get_by_role("button", name="Part").click()
     expect(viewer.get_by_role("button", name="Part")).to_have_attribute("aria-pressed", "true")
     stage, image = part.bounding_box(), part.locator("img[alt^='Result']").bounding_box()
     assert stage and image and abs(image["height"] / stage["height"] - 0.92) < 0.02, "the part fills its box"

@@ -67,7 +67,7 @@ class Handlers:
 
     def _latest(self, opened: Callable[[], Updates], request: gr.Request | None) -> Updates:
         """Return the updates of opening a photo; none if the visitor has opened or removed one in the meantime."""
-        stops, photo, region = self._context.stops, *_keys(request)
+        stops, (photo, region) = self._context.stops, _keys(request)
         stops.stop(region)
         flag = stops.begin(photo)
         try:
