@@ -222,7 +222,9 @@ def memory_for(measured: Facts, side: int) -> tuple[float, Literal["measured", "
 def _memory(row: Facts, budget: Budget) -> Reason:
     measured, largest = row["measured"], row.get("largest_side")
     if largest is not None and budget.side > largest:
-        refusal = f"its whole result would take too much memory: it takes pictures of at most {largest} x {largest} pixels"
+        refusal = (
+            f"its whole result would take too much memory: it takes pictures of at most {largest} x {largest} pixels"
+        )
         return Reason(refusal, "no", largest)
     peak, source = memory_for(measured, budget.side)
     available = MEMORY_MB.get(budget.hardware, inf)
