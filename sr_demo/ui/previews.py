@@ -31,12 +31,8 @@ def connect_preview(image: gr.Image, context: PageContext, examples: gr.HTML | N
         return f"preview {image.elem_id} {session_of(request)}"
 
     def show(path: str | None, request: gr.Request) -> Any:
-        stop = context.stops.begin(key(request))
-        try:
-            shown = visible(path, context)
-        finally:
-            context.stops.end(key(request), stop)
-        return gr.skip() if stop.is_set() else shown  # the box shows another image already
+        shown = context.stops.latest(key(request), lambda: visible(path, context))
+        return gr.skip() if shown is None else shown  # the box shows another image already
 
     def replaced(request: gr.Request) -> None:
         context.stops.stop(key(request))

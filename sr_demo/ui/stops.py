@@ -49,6 +49,20 @@ class Stops:
         with self._lock:
             self._set(session)
 
+    def latest(self, session: str, compute: Callable[[], T]) -> T | None:
+        """Return what `compute` returns; None if the run was stopped meanwhile, as it is by a later one of this session.
+
+        Args:
+            session: Session and kind of work that the run belongs to.
+            compute: The run, which must not return None.
+        """
+        flag = self.begin(session)
+        try:
+            result = compute()
+        finally:
+            self.end(session, flag)
+        return None if flag.is_set() else result
+
     def newest(self, session: str, updates: Callable[[Event], Iterator[T]]) -> Iterator[T]:
         """Run to the end; yield the run's updates as long as no later run of this session has begun.
 

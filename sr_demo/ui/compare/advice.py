@@ -55,13 +55,12 @@ class AdviceHandlers:
         stops, session, results = self._context.stops, session_of(request), self._parts.results
         with self._lock:
             self._chosen.drop(session)
-        flag = stops.begin(f"advice {session}")
-        try:
-            found = self._recommendation(source)
-        finally:
-            stops.end(f"advice {session}", flag)
-        if flag.is_set():  # another photo was opened meanwhile
-            return {results.advice: gr.skip()}
+        shown = stops.latest(f"advice {session}", lambda: self._updates(source, session))
+        return {results.advice: gr.skip()} if shown is None else shown  # another photo was opened meanwhile
+
+    def _updates(self, source: Source | None, session: str) -> Updates:
+        """Return the recommendation for a photo, and whether it has faces to keep."""
+        found, results = self._recommendation(source), self._parts.results
         faces = found is not None and bool(found.estimates.faces.value)
         first = source is None and self._context.histories.shown(session) is None
         return {

@@ -61,7 +61,7 @@ class Handlers:
 
         def opened() -> Updates:
             updates = self._opened(path, before, preset, test, methods, more, chip, other)
-            return {**updates, **self._in_viewer(updates.get(self._parts.photo.source), request)}
+            return {**updates, **self._in_viewer(updates, request)}
 
         return self._latest(opened, request)
 
@@ -69,12 +69,8 @@ class Handlers:
         """Return the updates of opening a photo; none if the visitor has opened or removed one in the meantime."""
         stops, (photo, region) = self._context.stops, _keys(request)
         stops.stop(region)
-        flag = stops.begin(photo)
-        try:
-            updates = opened()
-        finally:
-            stops.end(photo, flag)
-        if flag.is_set():
+        updates = stops.latest(photo, opened)
+        if updates is None:
             return {self._parts.photo.source: gr.skip()}
         stops.stop(region)  # a change of the previous photo's region that is still computed
         return updates
@@ -108,17 +104,20 @@ class Handlers:
             self._parts.choice.test: test,
         }
 
-    def _in_viewer(self, source: Source | None, request: gr.Request | None) -> Updates:
+    def _in_viewer(self, updates: Updates, request: gr.Request | None) -> Updates:
         """Show a new photo in place of the example, or the example again; results of a comparison stay, and those to come."""
-        viewer, session = self._parts.results.viewer, session_of(request)
+        viewer, photo, session = self._parts.results.viewer, self._parts.photo, session_of(request)
+        source: Source | None = updates[photo.source]
         compared = self._context.histories.shown(session) is not None
         if compared or self._context.stops.is_running(run_key(session)):
             return {}
         if source is None:
             return {viewer: viewer.value}
-        with self._context.uploads.opened(source.path, self._context.limits) as image:
-            preview = file_url(sources.write_preview(source.whole(), image, self._context.store.new()))
-        shown = ViewerImage("input", "Your photo", preview, source.width, source.height, "Your photo")
+        preview = updates[photo.image]
+        if source.is_part():  # its frame would stay when it is moved
+            with self._context.uploads.opened(source.path, self._context.limits) as image:
+                preview = sources.write_preview(source.whole(), image, self._context.store.new())
+        shown = ViewerImage("input", "Your photo", file_url(preview), source.width, source.height, "Your photo")
         return {viewer: viewer_value([shown], example=True)}
 
     def _kept(self, before: Source | None, message: str) -> Updates:
@@ -143,7 +142,8 @@ class Handlers:
         """Remove the photo, and what is still being opened."""
         for key in _keys(request):
             self._context.stops.stop(key)
-        return {**self.clear(), **self._in_viewer(None, request)}
+        updates = self.clear()
+        return {**updates, **self._in_viewer(updates, request)}
 
     def clear(self) -> Updates:
         """Return the updates without a photo; its box is empty already."""
@@ -252,13 +252,9 @@ class Handlers:
 
     def _changed(self, source: Source | None, request: gr.Request | None, more: Updates | None = None) -> Updates:
         """Return `more` and the updates of a new region; none after a later change, or after another photo was opened."""
-        stops, (_, key) = self._context.stops, _keys(request)
-        flag = stops.begin(key)
-        try:
-            updates = {**self._redrawn(source), **(more or {})}
-        finally:
-            stops.end(key, flag)
-        return {self._parts.photo.source: gr.skip()} if flag.is_set() else updates
+        _, key = _keys(request)
+        updates = self._context.stops.latest(key, lambda: {**self._redrawn(source), **(more or {})})
+        return {self._parts.photo.source: gr.skip()} if updates is None else updates
 
     def _redrawn(self, source: Source | None) -> Updates:
         photo = self._parts.photo

@@ -158,12 +158,8 @@ class SaveHandlers:
         self, result: str | None, form: str, bits: str, quality: float, private: bool, request: gr.Request | None = None
     ) -> Updates:
         """Encode the file, and show its size and metadata, unless something else was selected meanwhile."""
-        stop = self._context.stops.begin(_key(request))
-        try:
-            shown = self._prepared(result, form, bits, quality, private)
-        finally:
-            self._context.stops.end(_key(request), stop)
-        return gr.skip() if stop.is_set() else shown
+        shown = self._context.stops.latest(_key(request), lambda: self._prepared(result, form, bits, quality, private))
+        return gr.skip() if shown is None else shown
 
     def _prepared(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Updates:
         menu = self._menu
