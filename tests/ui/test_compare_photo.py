@@ -16,6 +16,7 @@ from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.image import ImageData, Limits, read, readonly, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.ui import uploads
+from sr_demo.ui.compare import handlers as compare_handlers
 from sr_demo.ui.compare import presets
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
@@ -90,10 +91,14 @@ def test_every_update_with_the_photo_sets_its_box(
         handlers.move_region(source, CLICK),
         handlers.move_region(None, CLICK),
         handlers.choose_region(None, "128"),
+        handlers.choose_preset(source, presets.FAMILIES, False, ["bicubic"], [], None),
+    ):
+        assert parts.image in updates and parts.source in updates
+    for updates in (
         handlers.choose_preset(source, presets.OWN, False, ["bicubic"], [], None),
         handlers.choose_preset(None, presets.FAMILIES, False, ["bicubic"], [], None),
     ):
-        assert parts.image in updates and parts.source in updates
+        assert parts.image not in updates and parts.source not in updates, "the photo is the same"
 
 
 def test_a_run_ends_with_everything_and_its_downloads(
@@ -175,6 +180,7 @@ def test_a_photo_that_is_opened_late_does_not_replace_what_came_after_it(
     other = tmp_path / "other.png"
     shutil.copy(photo, other)
     opened = context.uploads.opened
+    monkeypatch.setattr(compare_handlers, "chosen_file", lambda _: Path(photo))
 
     def late(after: str) -> Any:
         def opening(path: str, limits: Limits) -> Any:
@@ -191,7 +197,37 @@ def test_a_photo_that_is_opened_late_does_not_replace_what_came_after_it(
     for after in ("removed", "another"):
         monkeypatch.setattr(context.uploads, "opened", late(after))
         assert take(photo) == {parts.source: gr.skip()}, after
+        with pytest.raises(gr.Error) as error:  # so that no comparison follows
+            handlers.take_example(None, presets.OWN, False, ["bicubic"], [], "4x", "", CLICK, REQUEST)
+        assert not error.value.visible
     assert take(other)[parts.source].name == "other.png"
+
+
+def test_a_preset_does_not_bring_back_the_photo_before_one_that_is_opened_meanwhile(
+    context: PageContext, components: CompareComponents, photo: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers, parts, choice = Handlers(context, components), components.photo, components.choice
+    other = tmp_path / "other.png"
+    shutil.copy(photo, other)
+    before = handlers.take(photo, None, presets.OWN, False, ["bicubic"], [], request=REQUEST)[parts.source]
+    opened = context.uploads.opened
+
+    def opening(path: str, limits: Limits) -> Any:
+        if path == photo:  # while its preview is drawn, the visitor opens another photo
+            handlers.take(str(other), before, presets.OWN, False, ["bicubic"], [], request=REQUEST)
+        return opened(path, limits)
+
+    monkeypatch.setattr(context.uploads, "opened", opening)
+    chosen = handlers.choose_preset(before, presets.FAST, False, ["bicubic"], [], None, request=REQUEST)
+    assert chosen[parts.source] == gr.skip() and parts.image not in chosen
+    assert choice.methods in chosen, "the preset is applied"
+
+
+def test_a_new_photo_leaves_the_test_tick_as_it_is(
+    context: PageContext, components: CompareComponents, photo: str
+) -> None:
+    taken = Handlers(context, components).take(photo, None, presets.OWN, True, ["bicubic"], [])
+    assert components.choice.test not in taken, "it may have been changed while the photo was opened"
 
 
 def test_a_new_photo_is_shown_until_there_are_results(

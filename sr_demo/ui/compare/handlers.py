@@ -63,16 +63,16 @@ class Handlers:
             updates = self._opened(path, before, preset, test, methods, more, chip, other)
             return {**updates, **self._in_viewer(updates, request)}
 
-        return self._latest(opened, request)
+        updates = self._latest(opened, request)
+        return {self._parts.photo.source: gr.skip()} if updates is None else updates
 
-    def _latest(self, opened: Callable[[], Updates], request: gr.Request | None) -> Updates:
-        """Return the updates of opening a photo; none if the visitor has opened or removed one in the meantime."""
+    def _latest(self, opened: Callable[[], Updates], request: gr.Request | None) -> Updates | None:
+        """Return the updates of opening a photo; None if the visitor has opened or removed one in the meantime."""
         stops, (photo, region) = self._context.stops, _keys(request)
         stops.stop(region)
         updates = stops.latest(photo, opened)
-        if updates is None:
-            return {self._parts.photo.source: gr.skip()}
-        stops.stop(region)  # a change of the previous photo's region that is still computed
+        if updates is not None:
+            stops.stop(region)  # a change of the previous photo's region that is still computed
         return updates
 
     def _opened(
@@ -89,8 +89,6 @@ class Handlers:
                 if preset != presets.FAMILIES:
                     size = sizes.chosen(chip, other, source, test=test)
                     source = self._with_proposed_region(source, test, [*methods, *more], size)
-                else:
-                    test = presets.supports_test(source)
                 preview = sources.write_preview(source, image, self._context.store.new())
         except SRError as exc:
             return self._kept(before, str(exc))
@@ -101,7 +99,8 @@ class Handlers:
             photo.image: str(preview),
             photo.about: sources.describe(source),
             photo.region: _region(source),
-            self._parts.choice.test: test,
+            # Otherwise the tick stays as it is now; it may have been changed since the values were read.
+            **({self._parts.choice.test: presets.supports_test(source)} if preset == presets.FAMILIES else {}),
         }
 
     def _in_viewer(self, updates: Updates, request: gr.Request | None) -> Updates:
@@ -134,9 +133,16 @@ class Handlers:
         self, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str], chip: str, other: str,
         event: gr.EventData, request: gr.Request | None = None,
     ) -> Updates:  # fmt: skip
-        """Open the clicked example as if it had been uploaded; its comparison starts at once."""
+        """Open the clicked example as if it had been uploaded; its comparison starts at once.
+
+        Raises:
+            gr.Error: The visitor has opened or removed a photo in the meantime. It is not shown; the comparison does not start.
+        """
         path = str(chosen_file(event))
-        return self._latest(lambda: self._opened(path, before, preset, test, methods, more, chip, other), request)
+        updates = self._latest(lambda: self._opened(path, before, preset, test, methods, more, chip, other), request)
+        if updates is None:
+            raise gr.Error("Another photo was opened.", visible=False, print_exception=False)
+        return updates
 
     def remove(self, request: gr.Request) -> Updates:
         """Remove the photo, and what is still being opened."""
@@ -158,7 +164,7 @@ class Handlers:
         choice, size = self._parts.choice, sizes.chosen(chip, other, source, test=test)
         if preset == presets.OWN:
             if before is None:
-                return {**self._redrawn(source), choice.before_preset: None}
+                return {choice.before_preset: None}
             own = self._context.models.jobs(session_of(request))
             selected = replace(before, methods=_among(before.methods, [*self._default_jobs, *own]))
             before = None
@@ -176,8 +182,7 @@ class Handlers:
                 source = self._with_proposed_region(source.whole(), test, keys, size)
             selected = Selection(test, default, further, source)
         return {
-            **self._redrawn(source),
-            **({self._parts.photo.region: _region(source)} if source else {}),
+            **(self._changed(source, request, {self._parts.photo.region: _region(source)}) if source else {}),
             choice.test: selected.test,
             choice.methods: selected.methods,
             choice.more: selected.more,

@@ -308,7 +308,8 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
         component.input(suited.choose, None, None, **quiet)
     ticked = results.advice.select(suited.tick, photo.source, ticks, **quiet)
     estimate_after(ticked)
-    estimate_after(run_after(estimate_after(example)))
+    # Not after an example that was superseded.
+    estimate_after(run_after(example.success(handlers.estimate, sized, estimates, **quiet)))
     chosen_region = photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **each)
     estimate_after(chosen_region, "always_last")
     estimate_after(photo.image.select(handlers.move_region, [photo.source], redrawn, **each), "always_last")
