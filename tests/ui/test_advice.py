@@ -76,6 +76,7 @@ def test_the_button_ticks_what_is_recommended_and_the_baseline(
     choice = components.choice
     assert ticked[choice.methods][0] == "bicubic" and len(ticked[choice.methods]) == 2
     assert ticked[choice.more] == []
+    assert "sr-ticked" in ticked[components.results.advice]
     assert set(ticked[choice.methods]) <= {"bicubic", "edsr", "rdn"}
 
 
@@ -86,6 +87,9 @@ def test_a_new_photo_ticks_what_suits_it_until_the_visitor_chooses(
     at_first = ["bicubic", "edsr", "rdn"]
     first = handlers.propose(source, False, at_first, [], at_first)
     assert first[choice.methods] == handlers.tick(source)[choice.methods] == first[choice.proposed]
+    shown = components.results.advice
+    assert "sr-ticked" in first[shown] and "sr-ticked" in handlers.show(source, first[choice.methods])[shown]
+    assert "sr-ticked" not in handlers.show(source, at_first)[shown], "others are ticked too"
     again = handlers.propose(source, False, first[choice.methods], [], first[choice.proposed])
     assert again[choice.methods] == first[choice.methods], "the visitor has not chosen yet"
     for test, methods in ((True, at_first), (False, ["edsr"]), (False, [*at_first, "srgan"])):
@@ -99,12 +103,12 @@ def test_what_is_chosen_while_a_proposal_is_made_stays_and_the_next_photo_gets_a
 ) -> None:
     handlers, choice = AdviceHandlers(context, components), components.choice
     visitor, other = gr.Request(session_hash="visitor"), gr.Request(session_hash="other")
-    handlers.show(source, visitor)
+    handlers.show(source, request=visitor)
     handlers.choose(visitor)
     late = handlers.propose(source, False, ["bicubic"], [], ["bicubic"], visitor)
     assert not any(isinstance(value, list) for value in late.values())
     assert handlers.propose(source, False, ["bicubic"], [], ["bicubic"], other)[choice.methods]
-    handlers.show(source, visitor)
+    handlers.show(source, request=visitor)
     assert handlers.propose(source, False, ["bicubic"], [], ["bicubic"], visitor)[choice.methods]
 
 
@@ -117,10 +121,10 @@ def test_after_a_test_against_the_original_it_has_what_was_measured(
     request: Any = SimpleNamespace(session_hash="visitor")
     runs = RunHandlers(context, components)
     *_, _ = runs.run({**values, choice.test: True}, request)
-    advice = runs.advise(source, request)[shown]
+    advice = runs.advise(source, [], [], request)[shown]
     assert 'data-text="advice_measured' in advice and 'data-text="advice_photo"' in advice
     *_, _ = runs.run({**values, choice.test: False}, request)
-    assert "advice_measured" not in runs.advise(source, request)[shown]
+    assert "advice_measured" not in runs.advise(source, [], [], request)[shown]
 
 
 def test_a_run_that_ends_says_nothing_about_a_photo_that_was_opened_meanwhile(
@@ -133,8 +137,8 @@ def test_a_run_that_ends_says_nothing_about_a_photo_that_was_opened_meanwhile(
     *_, last = runs.run({**values, components.choice.test: True}, request)
     assert components.results.advice not in last
     other = replace(source, path=str(shutil.copy(source.path, tmp_path / "other.png")))
-    assert components.results.advice not in runs.advise(other, request)
-    assert components.results.advice not in runs.advise(None, request)
+    assert components.results.advice not in runs.advise(other, [], [], request)
+    assert components.results.advice not in runs.advise(None, [], [], request)
 
 
 def test_faces_can_be_kept_where_there_are_some(
@@ -167,7 +171,7 @@ def test_the_box_limits_detail_in_faces_for_methods_that_invent(
 
 def test_the_page_has_the_words_of_the_command_line() -> None:
     english = {key: text for key, text in texts("en").items() if key.startswith("advice_")}
-    own = {"advice_why", "advice_tick", "advice_example"}
+    own = {"advice_why", "advice_tick", "advice_ticked", "advice_example"}
     assert {key: text for key, text in english.items() if key not in own} == {
         f"advice_{key}": text for key, text in sentences.TEXTS.items()
     }

@@ -12,6 +12,7 @@ from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.compare.adjustment import AdjustmentRequest, apply_adjustment, is_outdated, previous_value, with_faces
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.history import HistoryHandlers
+from sr_demo.ui.compare.run_handlers import run_key
 from sr_demo.ui.histories import GONE, StoredComparison
 from sr_demo.ui.html import problem
 from sr_demo.ui.method_choices import PageContext
@@ -115,7 +116,9 @@ class AdjustHandlers:
 
     def _gone(self, event: gr.EventData, session: str) -> Updates:
         """Show that the comparison of an event was deleted, unless the page shows another one by now."""
-        if any(_is_of(event, run) for run in self._context.histories.runs(session)):
+        histories, stops = self._context.histories, self._context.stops
+        another = histories.shown(session) is not None or stops.is_running(run_key(session))
+        if another or any(_is_of(event, run) for run in histories.runs(session)):
             return gr.skip()
         return {self._results.progress: problem(GONE), self._results.viewer: viewer.GONE}
 

@@ -13,7 +13,7 @@ from sr_demo.advice.estimates import PhotoEstimates, estimate
 from sr_demo.advice.recommendation import Recommendation, recommend
 from sr_demo.advice.sentences import Phrase
 from sr_demo.errors import SRError
-from sr_demo.inference.jobs import Result
+from sr_demo.inference.jobs import Job, Result
 from sr_demo.system.least_recently_used import LeastRecentlyUsed
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.languages import marked
@@ -27,6 +27,11 @@ element.addEventListener("click", (event) => {
   if (event.target.closest("button[data-tick]")) trigger("select", {});
 });
 """
+TICKED_NO_MORE = """() => {
+  document.querySelector("#advice .sr-ticked")?.classList.remove("sr-ticked");
+  return [];
+}"""
+"""Script that offers the button again, once the visitor has ticked other methods than the recommended ones."""
 EXAMPLE = f'<div class="sr-advice"><p>{marked("advice_example")}</p></div>'
 """What stands in place of the recommendation before there is a photo."""
 _MOST_PHOTOS = 100
@@ -50,21 +55,30 @@ class AdviceHandlers:
         with self._lock:
             self._chosen.put(session_of(request), None)
 
-    def show(self, source: Source | None, request: gr.Request | None = None) -> Updates:
-        """Show the recommendation for a newly opened photo; clear it if there is no photo."""
+    def show(
+        self, source: Source | None, methods: Sequence[str] = (), more: Sequence[str] = (), request: gr.Request | None = None
+    ) -> Updates:  # fmt: skip
+        """Show the recommendation for a newly opened photo; clear it if there is no photo.
+
+        Args:
+            source: The photo.
+            methods: Keys of the ticked methods.
+            more: Keys of the ticked further checkpoints.
+            request: Identifies the session.
+        """
         stops, session, results = self._context.stops, session_of(request), self._parts.results
         with self._lock:
             self._chosen.drop(session)
-        shown = stops.latest(f"advice {session}", lambda: self._updates(source, session))
+        shown = stops.latest(f"advice {session}", lambda: self._updates(source, {*methods, *more}, session))
         return {results.advice: gr.skip()} if shown is None else shown  # another photo was opened meanwhile
 
-    def _updates(self, source: Source | None, session: str) -> Updates:
+    def _updates(self, source: Source | None, ticked: set[str], session: str) -> Updates:
         """Return the recommendation for a photo, and whether it has faces to keep."""
         found, results = self._recommendation(source), self._parts.results
         faces = found is not None and bool(found.estimates.faces.value)
         first = source is None and self._context.histories.shown(session) is None
         return {
-            results.advice: (EXAMPLE if first else "") if found is None else html(found),
+            results.advice: (EXAMPLE if first else "") if found is None else self._html(found, ticked),
             results.keep_faces: gr.Checkbox(visible=faces) if faces else gr.Checkbox(False, visible=False),
         }
 
@@ -87,16 +101,22 @@ class AdviceHandlers:
             chosen = session_of(request) in self._chosen
         if found is None or test or chosen or {*methods, *more} != set(proposed):
             return {component: gr.skip() for component in (*self._ticked(), self._parts.choice.proposed)}
-        ticks = self._ticks(found)
-        return {**ticks, self._parts.choice.proposed: [key for keys in ticks.values() for key in keys]}
+        keys = [job.key for job in self._suited(found)]
+        return {**self._ticks(found), self._parts.choice.proposed: keys}
 
-    def measured(self, source: Source | None, results: Sequence[Result]) -> Updates:
-        """Show the recommendation for a photo, followed by the methods' scores if there is a reference."""
+    def measured(self, source: Source | None, results: Sequence[Result], ticked: set[str]) -> Updates:
+        """Show the recommendation for a photo, followed by the methods' scores if there is a reference.
+
+        Args:
+            source: The photo.
+            results: Results of its comparison.
+            ticked: Keys of the ticked methods.
+        """
         found, phrase = self._recommendation(source), sentences.measured(results)
         if found is None:
             return {}
         scored = "" if phrase is None else f'<p class="sr-advice">{_shown(phrase)}</p>'
-        return {self._parts.results.advice: html(found) + scored}
+        return {self._parts.results.advice: self._html(found, ticked) + scored}
 
     def tick(self, source: Source | None) -> Updates:
         """Tick the recommended methods and the baseline instead of the present ones."""
@@ -107,12 +127,21 @@ class AdviceHandlers:
         return self._parts.choice.methods, self._parts.choice.more
 
     def _ticks(self, found: Recommendation) -> Updates:
-        choice = self._parts.choice
-        wanted = {_BASELINE, *(job.key for job in found.jobs)}
+        """Return the updates that tick what is recommended, and state that in place of the button."""
+        choice, suited = self._parts.choice, self._suited(found)
         return {
-            choice.methods: [job.key for job in self._default_jobs if job.key in wanted],
-            choice.more: [job.key for job in self._more_jobs if job.key in wanted],
+            choice.methods: [job.key for job in suited if job in self._default_jobs],
+            choice.more: [job.key for job in suited if job in self._more_jobs],
+            self._parts.results.advice: self._html(found, {job.key for job in suited}),
         }
+
+    def _suited(self, found: Recommendation) -> list[Job]:
+        """Return the recommended methods and the baseline, in the order of the page."""
+        wanted = {_BASELINE, *(job.key for job in found.jobs)}
+        return [job for job in (*self._default_jobs, *self._more_jobs) if job.key in wanted]
+
+    def _html(self, found: Recommendation, ticked: set[str]) -> str:
+        return html(found, ticked=ticked == {job.key for job in self._suited(found)})
 
     def _recommendation(self, source: Source | None) -> Recommendation | None:
         if source is None:
@@ -134,16 +163,21 @@ class AdviceHandlers:
         return found
 
 
-def html(found: Recommendation) -> str:
-    """Return HTML: the recommendation in one line, its reasons in a closed `<details>`, and the button."""
+def html(found: Recommendation, *, ticked: bool = False) -> str:
+    """Return HTML: the recommendation in one line, its reasons in a closed `<details>`, and the button.
+
+    Args:
+        found: The recommendation.
+        ticked: Whether exactly the recommended methods are ticked; a note stands in place of the button then.
+    """
     photo = f"{_shown(Phrase('photo'))} ({_joined(sentences.kind(found.estimates), ', ')})"
     choice = _shown(sentences.choice(found, found.looks.title, found.measuring.title))
     facts = f"{_shown(Phrase('estimated'))} {_joined(sentences.facts(found.estimates), '; ')}."
     reasons = "".join(f"<li>{reason}</li>" for reason in (*map(_shown, sentences.reasons(found)), facts))
-    tick, why = marked("advice_tick"), marked("advice_why")
+    tick, done, why = marked("advice_tick"), marked("advice_ticked"), marked("advice_why")
     return (
-        f'<div class="sr-advice"><p>{photo}: {choice} '
-        f'<button type="button" data-tick class="sr-link">{tick}</button></p>'
+        f'<div class="sr-advice"><p{" class=sr-ticked" if ticked else ""}>{photo}: {choice} '
+        f'<button type="button" data-tick class="sr-link">{tick}</button> <span class="sr-done">{done}</span></p>'
         f"<details><summary>{why}</summary><ul>{reasons}</ul></details></div>"
     )
 

@@ -51,7 +51,7 @@ element.querySelector("button").addEventListener("click", () => {
   const head = box.querySelector("button.label-wrap");
   if (!head.classList.contains("open")) head.click();
   head.focus({ preventScroll: true });
-  setTimeout(() => box.scrollIntoView({ behavior: "smooth", block: "start" }), 100); // once it has room
+  setTimeout(() => box.scrollIntoView({ block: "start" }), 100); // once it has room
 });
 """
 """Script that opens the box of further methods and scrolls to it; without any, that of the visitor's own model."""
@@ -275,6 +275,8 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     run_inputs: set[Any] = components.run_inputs()
     run_writes: list[Any] = [*results.all(), run.start, run.stop, run.whole]
 
+    ticks: list[Any] = [choice.methods, choice.more]
+
     def estimate_after(event: Any, mode: Any = "once") -> Any:
         return event.then(handlers.estimate, sized, estimates, trigger_mode=mode, **quiet)
 
@@ -286,7 +288,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
             runs.run, run_inputs, run_writes, **HEAVY, show_progress="minimal", show_progress_on=[results.progress],
             api_visibility="private", trigger_mode="multiple",
         )  # fmt: skip
-        return ran.then(runs.advise, photo.source, results.advice, **quiet)
+        return ran.then(runs.advise, [photo.source, *ticks], results.advice, **quiet)
 
     each: dict[str, Any] = {**quiet, "trigger_mode": "multiple"}  # "once" would drop what follows before the response
     uploaded = photo.image.upload(handlers.take, [photo.image, *sized], [*opened, results.viewer], **each)
@@ -297,16 +299,17 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
     example = photo.examples.select(handlers.take_example, sized, opened, **each)
     advised: list[Any] = [results.advice, results.keep_faces]
     for event in (emptied, example):
-        event.then(suited.show, photo.source, advised, **each)
-    ticks: list[Any] = [choice.methods, choice.more]
+        event.then(suited.show, [photo.source, *ticks], advised, **each)
     proposed: list[Any] = [photo.source, choice.test, *ticks, choice.proposed]
     # In two steps, since analysing the photo takes a while: the second reads the ticks as they are after that.
-    looked_at = uploaded.then(suited.show, photo.source, advised, **each)
-    reticked = looked_at.then(suited.propose, proposed, [*ticks, choice.proposed], **each)
+    looked_at = uploaded.then(suited.show, [photo.source, *ticks], advised, **each)
+    reticked = looked_at.then(suited.propose, proposed, [*ticks, choice.proposed, results.advice], **each)
     estimate_after(reticked.then(handlers.propose_region, sized, [*redrawn, photo.region], **each), "always_last")
     for component in (choice.preset, choice.test, choice.methods, choice.more):
         component.input(suited.choose, None, None, **quiet)
-    ticked = results.advice.select(suited.tick, photo.source, ticks, **quiet)
+        if component is not choice.test:
+            component.input(None, None, None, js=advice.TICKED_NO_MORE, **quiet)
+    ticked = results.advice.select(suited.tick, photo.source, [*ticks, results.advice], **quiet)
     estimate_after(ticked)
     # Not after an example that was superseded.
     estimate_after(run_after(example.success(handlers.estimate, sized, estimates, **quiet)))

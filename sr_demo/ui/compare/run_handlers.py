@@ -77,12 +77,19 @@ class RunHandlers:
         except Exception as exc:
             yield self._failed(log_unexpected(exc, "comparing"), view, session)
 
-    def advise(self, source: Source | None, request: gr.Request) -> Updates:
-        """Add what the methods scored to the recommendation, where the photo is still the one of the comparison shown."""
+    def advise(self, source: Source | None, methods: list[str], more: list[str], request: gr.Request) -> Updates:
+        """Add what the methods scored to the recommendation, where the photo is still the one of the comparison shown.
+
+        Args:
+            source: The photo.
+            methods: Keys of the ticked methods.
+            more: Keys of the ticked further checkpoints.
+            request: Identifies the session.
+        """
         run = self._context.histories.shown(session_of(request))
         if source is None or run is None or self._context.uploads.original(run.folder) != Path(source.path):
             return gr.skip()
-        return self._advice.measured(source, run.comparison.results) or gr.skip()
+        return self._advice.measured(source, run.comparison.results, {*methods, *more}) or gr.skip()
 
     def task(self, values: Mapping[Any, Any], session: str = "") -> Task:
         """Return the comparison that the components select; `session` identifies the visitor's own models.
