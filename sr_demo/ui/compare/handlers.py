@@ -136,7 +136,7 @@ class Handlers:
         """Open the clicked example as if it had been uploaded; its comparison starts at once.
 
         Raises:
-            gr.Error: The visitor has opened or removed a photo in the meantime. It is not shown; the comparison does not start.
+            gr.Error: The visitor has opened or removed a photo in the meantime. No comparison follows.
         """
         path = str(chosen_file(event))
         updates = self._latest(lambda: self._opened(path, before, preset, test, methods, more, chip, other), request)
