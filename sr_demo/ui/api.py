@@ -19,7 +19,7 @@ from sr_demo.advice.recommendation import recommend
 from sr_demo.codecs.formats import output_from
 from sr_demo.codecs.sniff import kind_of
 from sr_demo.deploy.report import budget_from, deploy
-from sr_demo.errors import BadInput, Cancelled, SRError, log_unexpected, quoted
+from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError, log_unexpected, quoted
 from sr_demo.image import Image, ImageData, Output, for_output, read, write
 from sr_demo.imaging.output_size import OutputSize, parse
 from sr_demo.inference.faithful import allowed_detail
@@ -180,7 +180,11 @@ class Endpoints:
                 ours = run_in_turns(runner, caller, jobs, partial(typical_seconds, self._context), inputs)
                 for event in chain(ours, score_in_turns(caller, others, inputs)):
                     if isinstance(event, Done):
-                        file, facts = _save(event.result, folder, written.like(kind_of(Path(image))))
+                        try:
+                            file, facts = _save(event.result, folder, written.like(kind_of(Path(image))))
+                        except (BadInput, OutOfMemory) as exc:  # such as a result that its format cannot hold
+                            report["failures"].append({"approach": event.result.job.key, "message": str(exc)})
+                            continue
                         files.append(file)
                         report["results"].append(facts)
                     elif isinstance(event, Failed):

@@ -89,15 +89,20 @@ class Histories:
         history = self._histories.get(session)
         return None if history is None else history.shown
 
-    def bring_back(self, session: str, identifier: object) -> StoredComparison:
-        """Make the run with this id the displayed one of the session, and return it. Raises BadInput if there is none."""
+    def bring_back(self, session: str, identifier: object) -> dict[str, Any]:
+        """Make the run with this id the displayed one of the session, and return its stored values.
+
+        Raises:
+            BadInput: There is none, or its folder was removed; the displayed run stays.
+        """
         with self._lock:
             history = self._histories.get(session)
             found = [run for run in self.runs(session) if run.id == identifier]
             if history is None or not found:
                 raise BadInput(GONE)
+            stored = found[0].read()
             history.shown = found[0]
-            return found[0]
+            return stored
 
     def forget(self, session: str, store: Store) -> None:
         """Remove the runs of a visitor who has left, and their files and those of runs without results."""

@@ -135,7 +135,7 @@ class CaptionHandlers:
         def shown(caption: str) -> Updates:
             return {self._said: fine_print(f"Drafted: “{caption}”"), **dict.fromkeys(self._prompts, caption)}
 
-        yield from self._work.run(f"describe {session_of(request)}", "describing a picture", work, shown)
+        yield from self._work.run(session_of(request), "describe", "describing a picture", work, shown)
 
     def stop(self, request: gr.Request) -> None:
         """Stop the captioning of this browser session."""

@@ -15,10 +15,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from sr_demo.errors import DISK_REFUSES, StorageError
+from sr_demo.errors import DISK_REFUSES, BadInput, StorageError
 from sr_demo.reports.bundle import PAGE, disk_errors_translated
 from sr_demo.system.storage import write_atomically
 from sr_demo.ui import languages
+from sr_demo.ui.histories import GONE
 from sr_demo.ui.store import Store
 from sr_demo.ui.viewer.shared_page import policy
 
@@ -48,14 +49,19 @@ class Link(NamedTuple):
 
 
 def make(store: Store, page: Path) -> Link:
-    """Create a link to a copy of an HTML file. Raises StorageError."""
+    """Create a link to a copy of an HTML file.
+
+    Raises:
+        BadInput: The file was removed to free space.
+        StorageError: The copy cannot be written.
+    """
     name = secrets.token_urlsafe(24)
     folder = store.new(name)
     try:
         shutil.copyfile(page, folder / PAGE)
     except OSError as exc:
         store.forget(folder)
-        raise StorageError(DISK_REFUSES) from exc
+        raise (BadInput(GONE) if not page.is_file() else StorageError(DISK_REFUSES)) from exc
     store.keep(folder)
     return Link(f"shared/{name}", datetime.now(timezone.utc) + timedelta(days=1))
 
@@ -77,6 +83,7 @@ class Links:
             page: The HTML file.
 
         Raises:
+            BadInput: The file was removed to free space.
             StorageError: The copy cannot be written.
         """
         link = make(store, page)

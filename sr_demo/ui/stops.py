@@ -49,6 +49,12 @@ class Stops:
         with self._lock:
             self._set(session)
 
+    def supersede(self, session: str) -> None:
+        """Stop the run of this session, if there is one; of its further updates `newest` yields none."""
+        with self._lock:
+            self._set(session)
+            self._runs.pop(session, None)
+
     def latest(self, session: str, compute: Callable[[], T]) -> T | None:
         """Return what `compute` returns; None if the run was stopped meanwhile, as it is by a later one of this session.
 
@@ -86,11 +92,11 @@ class Stops:
             if self._is_newest(session, flag):
                 del self._runs[session]
 
-    def is_running(self, session: str, besides: Event | None = None) -> bool:
-        """Return whether a run of this session has not ended, other than that with the flag `besides`."""
+    def is_running(self, session: str) -> bool:
+        """Return whether a run of this session has neither ended nor been stopped."""
         with self._lock:
             run = self._runs.get(session)
-        return run is not None and run.flag is not besides and not run.flag.is_set()
+        return run is not None and not run.flag.is_set()
 
     def _is_newest(self, session: str, flag: Event) -> bool:
         return session in self._runs and self._runs[session].flag is flag

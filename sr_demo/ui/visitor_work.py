@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any, TypeVar
 
 import gradio as gr
@@ -42,28 +43,39 @@ class VisitorWork:
     """Further updates at the end of the work, regardless of its outcome."""
     stopped: str = "Stopped."
     """Shown after Stop."""
-    beside: str = ""
-    """Name of other work that `stop` stops too; "" for none."""
+    beside: Sequence[str] = ()
+    """All kinds of work that `stop` stops, if there are others than this."""
 
     def run(
-        self, session: str, begin: str, work: Callable[[Caller, Progress], T], shown: Callable[[T], Updates]
+        self, session: str, kind: str, begin: str, work: Callable[[Caller, Progress], T], shown: Callable[[T], Updates]
     ) -> Iterator[Updates]:
         """Run the work in a thread of its own; yield its progress, then the updates for its result.
 
+        Work of the same kind that begins later in the session stops this one, which yields no more then.
+
         Args:
-            session: Session of the visitor, with the kind of work that one Stop button stops.
+            session: Session of the visitor.
+            kind: Kind of work, by which it is stopped.
             begin: Description of the work, for the status line and, after "while", for the log.
             work: Function to run. It receives the admitted caller, whose turn it must wait for before computing, and the
                 progress.
             shown: Returns the updates for the result.
         """
-        stop = self.context.stops.begin(session)
+        stops = self.context.stops
+        yield from stops.newest(
+            f"{kind} {session}", lambda stop: self._updates(session, kind, begin, work, shown, stop)
+        )
+
+    def _updates(
+        self, session: str, kind: str, begin: str, work: Callable[[Caller, Progress], T], shown: Callable[[T], Updates],
+        stop: Event,
+    ) -> Iterator[Updates]:  # fmt: skip
+        """Run the work; arguments are those of `run`, and its stop flag."""
         yield {self.status: fine_print(f"{begin[0].upper()}{begin[1:]}."), **self._stop_enabled(True)}
 
         def ended() -> Updates:
-            others = self.context.stops.is_running(session, besides=stop)
-            others |= bool(self.beside) and self.context.stops.is_running(f"{self.beside} {session}")
-            return {**self.at_end, **self._stop_enabled(others)}
+            others = [f"{other} {session}" for other in self.beside if other != kind]
+            return {**self.at_end, **self._stop_enabled(any(map(self.context.stops.is_running, others)))}
 
         try:
             with self.context.callers.admitted(stop) as caller:
@@ -78,8 +90,6 @@ class VisitorWork:
             yield {**ended(), self.status: problem(str(exc))}
         except Exception as exc:
             yield {**ended(), self.status: problem(log_unexpected(exc, begin))}
-        finally:
-            self.context.stops.end(session, stop)
 
     def _stop_enabled(self, on: bool) -> Updates:
         return {} if self.stop is None else {self.stop: gr.Button(interactive=on)}

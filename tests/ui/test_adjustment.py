@@ -158,6 +158,17 @@ def test_an_adjustment_leaves_a_comparison_that_was_brought_back_meanwhile(
     context.histories.bring_back("me", second.id)
     monkeypatch.setattr(adjust_handlers, "with_faces", lambda run: context.histories.bring_back("me", first.id))
     assert parts.results.viewer not in handlers.find_faces(event, asked)
+    context.histories.bring_back("me", second.id)
+
+    def compared(*arguments: Any) -> Any:
+        context.stops.begin("compare me")
+        return apply_adjustment(*arguments)
+
+    monkeypatch.setattr(adjust_handlers, "apply_adjustment", compared)
+    later: Any = SimpleNamespace(**{**vars(event), "number": 2})
+    assert parts.results.viewer not in handlers.adjust(later, asked), "the next comparison is shown by now"
+    gone: Any = SimpleNamespace(**{**vars(event), "url": "gradio_api/file=/gone/grainy.png"})
+    assert parts.results.viewer not in handlers.adjust(gone, asked)
 
 
 @pytest.mark.usefixtures("gradio_loops")

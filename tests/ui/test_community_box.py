@@ -111,3 +111,13 @@ def test_without_a_network_a_search_says_so(server: CommunityServer, context: Pa
 def test_where_it_is_switched_off_there_is_no_box(context: PageContext) -> None:
     with gr.Blocks():
         assert layout.lay_out(replace(context, community=False)).choice.own.search is None
+
+
+def test_a_search_leaves_a_model_that_is_being_fetched(server: CommunityServer, context: PageContext) -> None:
+    community, parts, box = handlers(context)
+    fetching = community.fetch("2x-Tiny", visitor("anna"))
+    next(fetching)
+    *_, found = community.search("", 0, "commercial", visitor("anna"))
+    assert choices(found[box.found]) == ["2x-Tiny"] and found[parts.run.stop].interactive, "it stops the download"
+    *_, fetched = fetching
+    assert choices(fetched[parts.choice.methods]) == ["good", "openmodeldb:2x-Tiny"]

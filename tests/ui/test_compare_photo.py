@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.image import ImageData, Limits, read, readonly, write_png
+from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.ui import uploads
 from sr_demo.ui.compare import handlers as compare_handlers
@@ -127,7 +129,7 @@ def test_a_region_that_is_proposed_is_among_the_choices(
     handlers, source = Handlers(context, components), Source("a.png", "a.png", *size, ())
     for quick in (10_000, 52_000, 10**9):  # pixels that are enlarged at once
 
-        def seconds(source: Source, *_: object, quick: int = quick) -> float:
+        def seconds(source: Source, *_: object, quick: int = quick, **__: object) -> float:
             return 0.0 if source.box().width * source.box().height < quick else 1000.0
 
         monkeypatch.setattr(handlers, "_total_seconds", seconds)
@@ -159,7 +161,7 @@ def test_a_part_is_proposed_again_for_other_ticks_but_not_in_place_of_a_choice(
 ) -> None:
     handlers, parts = Handlers(context, components), components.photo
 
-    def seconds(source: Source, _: bool, keys: list[str], *__: object) -> float:
+    def seconds(source: Source, _: bool, keys: list[str], *__: object, **___: object) -> float:
         return 0.0 if "quick" in keys or source.region_side == 128 else 1000.0
 
     monkeypatch.setattr(handlers, "_total_seconds", seconds)
@@ -221,6 +223,7 @@ def test_a_preset_does_not_bring_back_the_photo_before_one_that_is_opened_meanwh
     chosen = handlers.choose_preset(before, presets.FAST, False, ["bicubic"], [], None, request=REQUEST)
     assert chosen[parts.source] == gr.skip() and parts.image not in chosen
     assert choice.methods in chosen, "the preset is applied"
+    assert handlers.move_region(before, CLICK, REQUEST) == {parts.source: gr.skip()}, "a click changes nothing"
 
 
 def test_a_new_photo_leaves_the_test_tick_as_it_is(
@@ -243,3 +246,25 @@ def test_a_new_photo_is_shown_until_there_are_results(
     assert (image["width"], image["height"]) == (300, 200) and taken[viewer]["example"]
     *_, last = RunHandlers(context, components).run(values_of(components, taken[components.photo.source]), REQUEST)
     assert len(last[viewer]["images"]) == 2 and viewer not in take(), "results stay"
+
+
+def test_a_part_is_proposed_for_the_visitors_own_models_too(
+    context: PageContext, components: CompareComponents, photo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = replace(BICUBIC, id="own")
+    job = Job(slow, slow.checkpoints[0], slow.options())
+    monkeypatch.setattr(context.models, "jobs", lambda session: [job] if session == "visitor" else [])
+
+    def seconds(_: PageContext, job: Job, size: tuple[int, int], **__: object) -> float:
+        return 1e-3 * size[0] * size[1] if job.approach is slow else 0.0
+
+    monkeypatch.setattr(compare_handlers, "seconds", seconds)
+    handlers, parts = Handlers(context, components), components.photo
+    for take in (
+        lambda: handlers.take(photo, None, presets.OWN, False, [job.key], [], request=REQUEST),
+        lambda: handlers.propose_region(
+            handlers.take(photo, None, presets.OWN, False, [], [])[parts.source], presets.OWN, False, [job.key], [],
+            request=REQUEST,
+        ),
+    ):  # fmt: skip
+        assert take()[parts.source].is_part()

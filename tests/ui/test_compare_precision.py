@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
 
 from sr_demo.backends import openvino_backend, quantization
+from sr_demo.errors import BadInput
 from sr_demo.image import Limits, read, write_png
 from sr_demo.imaging.samples import SAMPLES
 from sr_demo.inference.runner import Runner
@@ -67,3 +69,23 @@ def test_programs_choose_it_among_the_options(tmp_path: Path) -> None:
     assert report["precision"] == "fp32" and report["precision_loss_db"] is None
     with pytest.raises(gr.Error, match=r"no precision 'int9'\. There are: auto, fp32, bf16, fp16, int8\."):
         endpoints.upscale(str(photo), "good", {"precision": "int9"})
+
+
+def test_programs_get_the_other_results_where_a_format_cannot_hold_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = tmp_path / "photo.png"
+    write_png(image_of(noise(6, 8)), photo)
+    write = api.write
+
+    def refusing(image: Any, target: Path, output: Any) -> Any:
+        if target.stem == "other":
+            raise BadInput("A WebP picture has at most 16383 pixels a side.")
+        return write(image, target, output)
+
+    monkeypatch.setattr(api, "write", refusing)
+    approaches = [fakes.good(), fakes.good("other")]
+    endpoints = api.Endpoints(method_choices.PageContext(approaches, Runner(), Store(), Stops(), Limits()))
+    files, report = endpoints.compare(str(photo), ["other", "good"])
+    assert [Path(file).stem for file in files] == ["good"] and len(report["results"]) == 1
+    assert report["failures"] == [{"approach": "other", "message": "A WebP picture has at most 16383 pixels a side."}]

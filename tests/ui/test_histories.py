@@ -41,11 +41,15 @@ def test_the_last_runs_come_back_and_are_the_visitors_alone(store: Store) -> Non
     for run in runs:
         histories.add("me", run, store)
     assert histories.runs("me") == tuple(reversed(runs[1:])) and histories.shown("me") is runs[-1]
-    assert histories.bring_back("me", runs[2].id).read() == {"table": "2"} and histories.shown("me") is runs[2]
+    assert histories.bring_back("me", runs[2].id) == {"table": "2"} and histories.shown("me") is runs[2]
     assert histories.runs("you") == () and histories.shown("you") is None
     for session, wanted in (("you", runs[2].id), ("me", runs[0].id), ("me", None), ("me", ["x"]), ("me", "..")):
         with pytest.raises(BadInput, match="no longer kept"):
             histories.bring_back(session, wanted)
+    shutil.rmtree(runs[4].folder)
+    with pytest.raises(BadInput, match="no longer kept"):
+        histories.bring_back("me", runs[4].id)
+    assert histories.shown("me") is runs[2], "the page still shows it"
 
 
 def test_what_is_shown_is_replaced_whole_and_a_damaged_one_is_gone(
@@ -120,6 +124,8 @@ def test_a_link_is_deleted_by_who_made_it_alone(store: Store, tmp_path: Path) ->
     client = TestClient(Starlette(routes=list(shared_links.routes(store))))
     links = shared_links.Links()
     mine, other = (links.make("me", run, store, page) for run in ("run", "other"))
+    with pytest.raises(BadInput, match="no longer kept"):
+        links.make("me", "removed", store, tmp_path / "removed.html")
     assert links.of("me", "run") == mine and links.of("you", "run") is None
     links.delete("you", "run", store)
     assert client.get(mine.address).status_code == 200

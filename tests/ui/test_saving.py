@@ -187,6 +187,32 @@ def test_a_file_that_was_selected_before_is_never_offered(
     assert handlers.prepare(str(result), "jpeg", "8", 90, False)[menu.file].interactive
 
 
+def test_a_zip_that_is_still_packed_is_not_offered_for_what_was_chosen_after_it(
+    store: Store, uploads: UploadCache, result: Path, gradio_loops: None
+) -> None:
+    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
+    with gr.Blocks():
+        menu = save_menu.lay_out()
+    handlers = SaveHandlers(Saving(store, uploads, LIMITS), context, menu)
+    asked: Any = SimpleNamespace(session_hash="me")
+    pressed: Any = SimpleNamespace(url=f"gradio_api/file={result}", label="RDN")
+
+    def packs() -> Any:
+        return handlers.pack(str(result), "jpeg", "8", 90, False, asked)
+
+    *_, last = packs()
+    assert last[menu.packed].visible
+    for other in (
+        lambda: handlers.withdraw(asked),
+        lambda: handlers.choose_format("webp", asked),
+        lambda: handlers.open(pressed, asked),
+    ):
+        packing = packs()
+        assert not next(packing)[menu.pack].interactive and next(packing)[menu.about]
+        assert other()[menu.pack].interactive, "the next zip can be packed at once"
+        assert list(packing) == []
+
+
 def test_a_result_that_is_deleted_while_it_is_encoded_is_said_to_be_gone(
     store: Store, uploads: UploadCache, result: Path, gradio_loops: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,9 +54,18 @@ def test_a_run_that_was_stopped_is_not_waited_for() -> None:
     stops = Stops()
     assert not stops.is_running("a")
     flag = stops.begin("a")
-    assert stops.is_running("a") and not stops.is_running("a", besides=flag) and not stops.is_running("b")
+    assert stops.is_running("a") and not stops.is_running("b")
     stops.stop("a")
-    assert not stops.is_running("a")
+    assert flag.is_set() and not stops.is_running("a")
+
+
+def test_a_run_that_is_superseded_yields_nothing_more() -> None:
+    stops = Stops()
+    run = stops.newest("me", lambda flag: iter(("one", "two")))
+    assert next(run) == "one"
+    stops.supersede("me")
+    assert list(run) == [] and not stops.is_running("me")
+    stops.supersede("unknown")
 
 
 def test_stopping_a_finished_or_unknown_run_does_nothing() -> None:

@@ -164,6 +164,18 @@ def test_the_models_are_removed_on_request(context: PageContext, parts: Any, tmp
     assert updates[parts.choice.methods].value == ["good"] and choices(updates[parts.choice.methods]) == ["good"]
 
 
+def test_a_comparison_of_models_that_are_gone_says_so(context: PageContext, parts: Any, tmp_path: Path) -> None:
+    VisitorModelHandlers(context, parts)
+    photo = sample_file(SAMPLES[0])
+    with context.uploads.opened(photo, context.limits) as image:
+        source = source_of(str(photo), image)
+    values = {component: getattr(component, "value", None) for component in parts.run_inputs()}
+    for test in (False, True):
+        asked = {**values, parts.photo.source: source, parts.choice.methods: ["own:mine"], parts.choice.test: test}
+        *_, last = RunHandlers(context, parts).run(asked, visitor("anna"))
+        assert "no longer here" in last[parts.results.progress]
+
+
 def test_a_measurement_is_judged_by_the_budget_of_its_end(
     context: PageContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,10 +185,10 @@ def test_a_measurement_is_judged_by_the_budget_of_its_end(
     monkeypatch.setattr(handlers, "_shown", lambda report, line: {lab.report: report})
     values = [control.default for control in controls(Budget)]
     report = judged({"approaches": []}, Budget())
-    assert lab.report not in handlers.judge_measured(report, *values), "it is judged by that already"
+    assert lab.report not in handlers.judge(report, *values), "it is judged by that already"
     changed = [False if value is True else value for value in values]
-    assert handlers.judge_measured(report, *changed)[lab.report]["budget"] != report["budget"]
-    assert lab.report in handlers.judge(report, *values), "in place of a sentence about a wrong value"
+    assert handlers.judge(report, *changed)[lab.report]["budget"] != report["budget"]
+    assert "Measured." in handlers.judge(report, *values)[lab.line], "in place of a sentence about a wrong value"
 
 
 def test_the_lab_measures_and_exports_a_visitors_model_for_them_only(

@@ -23,7 +23,7 @@ from sr_demo.ui.compare import presets, whole_photo
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.handlers import Handlers
 from sr_demo.ui.compare.history import HistoryHandlers
-from sr_demo.ui.compare.run_handlers import RunHandlers
+from sr_demo.ui.compare.run_handlers import STOPPED, RunHandlers
 from sr_demo.ui.languages import text
 from sr_demo.ui.method_choices import PageContext, quickest
 from sr_demo.ui.source import Source
@@ -151,18 +151,18 @@ def test_stop_stays_where_it_stops_something_else_too(
     stop = components.run.stop
     *_, last = run(context, components, part)
     assert not last[stop].interactive
-    flag = context.stops.begin("visitor")  # a model is tried out
+    flag = context.stops.begin("models visitor")  # one is tried out
     *_, last = run(context, components, part)
     assert last[stop].interactive
     handlers = RunHandlers(context, components)
     assert components.run.estimate not in handlers.stop(REQUEST), "nothing would replace the sentence"
     assert flag.is_set()
-    work = VisitorWork(context, components.choice.own.status, stop, beside="compare")
+    work = VisitorWork(context, components.choice.own.status, stop, beside=STOPPED)
     comparison = context.stops.begin("compare visitor")
-    *_, last = work.run("visitor", "searching", lambda *_: 1, lambda _: {})
+    *_, last = work.run("visitor", "models", "searching", lambda *_: 1, lambda _: {})
     assert last[stop].interactive
     context.stops.end("compare visitor", comparison)
-    *_, last = work.run("visitor", "searching", lambda *_: 1, lambda _: {})
+    *_, last = work.run("visitor", "models", "searching", lambda *_: 1, lambda _: {})
     assert not last[stop].interactive
 
 
@@ -211,3 +211,27 @@ def test_without_a_faithful_network_the_quickest_of_the_others_is_taken(context:
     assert quickest(estimates, list(jobs.values())) is jobs["net"]
     assert quickest(estimates, [jobs["bicubic"], jobs["inventing"]]) is jobs["inventing"]
     assert quickest(estimates, [jobs["bicubic"]]) is None
+
+
+def test_reports_say_what_was_cut_and_reduced(
+    context: PageContext, components: CompareComponents, part: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole_photo, "whole_photo_job", lambda *_: None)
+
+    def said(source: Source, *, test: bool = False) -> tuple[str, str]:
+        *_, last = run(context, components, source, test=test)
+        return report(last, components), last[components.results.viewer]["images"][0]["scores"]
+
+    cut = "only a part (128 x 128 of 300 x 200 pixels)"
+    text, caption = said(part)
+    assert cut in text and caption == "part of your photo"
+    text, caption = said(part, test=True)
+    assert cut in text and "Made from the original" in text and caption == "part of your photo"
+    text, caption = said(part.whole())
+    assert "Enlarged as uploaded" in text and "part" not in text and caption == "as uploaded"
+    monkeypatch.setattr(presets, "max_side", lambda *_: 60)
+    text, caption = said(part.whole())
+    assert "The photo was first reduced to 60 x 40 pixels." in text and caption == "your photo, reduced"
+    assert "as uploaded" not in text
+    text, caption = said(part)
+    assert "The part was first reduced to 60 x 60 pixels." in text and caption == "part of your photo, reduced"

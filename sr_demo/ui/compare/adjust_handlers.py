@@ -39,7 +39,9 @@ def connect(context: PageContext, components: CompareComponents) -> None:
     saves, menu = components.save.result, components.save.box
     adjusted.then(handlers.close_outdated, saves, menu, **LIGHT, show_progress="hidden", api_visibility="private")
     found: list[Any] = [results.progress, results.viewer]
-    results.viewer.apply(handlers.find_faces, None, found, **HEAVY, show_progress="hidden", api_visibility="private")
+    results.viewer.apply(
+        handlers.find_faces, None, found, **HEAVY, show_progress="hidden", trigger_mode="multiple", api_visibility="private",
+    )  # fmt: skip
 
 
 class AdjustHandlers:
@@ -123,8 +125,8 @@ class AdjustHandlers:
         return {self._results.progress: problem(GONE), self._results.viewer: viewer.GONE}
 
     def _is_shown(self, run: StoredComparison, session: str) -> bool:
-        """Return whether the page still shows `run`: another one may have been brought back while this one was worked on."""
-        return self._context.histories.shown(session) is run
+        """Return whether the page still shows `run`: another one may have begun or been brought back meanwhile."""
+        return self._context.histories.shown(session) is run and not self._context.stops.is_running(run_key(session))
 
     def _refused(self, message: str, run: StoredComparison, event: gr.EventData) -> Updates:
         """Show the reason, and reset the viewer to its previous value."""

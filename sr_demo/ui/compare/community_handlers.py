@@ -17,7 +17,7 @@ from sr_demo.spec import Approach
 from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents, SearchComponents
-from sr_demo.ui.compare.run_handlers import RUNS
+from sr_demo.ui.compare.run_handlers import MODELS, SEARCH, STOPPED
 from sr_demo.ui.compare.visitor_model_handlers import TRIAL_SECONDS, VisitorModelHandlers
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.languages import word
@@ -38,7 +38,7 @@ class CommunityHandlers:
         self, context: PageContext, components: CompareComponents, box: SearchComponents, own: VisitorModelHandlers
     ) -> None:
         self._context, self._box, self._own = context, box, own
-        self._work = VisitorWork(context, box.status, components.run.stop, beside=RUNS)
+        self._work = VisitorWork(context, box.status, components.run.stop, beside=STOPPED)
 
     def search(self, words: str, scale: int, licences: Licences, request: gr.Request) -> Iterator[Updates]:
         """List the matching models; yield the progress first, since the index may have to be downloaded."""
@@ -48,7 +48,7 @@ class CommunityHandlers:
             query = Query(words, int(scale) or None, licences)
             return search(there.cards, query, there.address, self._context.models.max_bytes)
 
-        yield from self._work.run(session_of(request), "searching OpenModelDB", work, self._listed)
+        yield from self._work.run(session_of(request), SEARCH, "searching OpenModelDB", work, self._listed)
 
     def _listed(self, found: Hits) -> Updates:
         able = [hit for hit in found.hits if hit.file is not None]
@@ -88,7 +88,7 @@ class CommunityHandlers:
         def added(job: Job) -> Updates:
             return self._own.opened(job, self._box.status, session)
 
-        yield from self._work.run(session, "fetching the model", work, added)
+        yield from self._work.run(session, MODELS, "fetching the model", work, added)
 
     def _refuse_twice(self, identifier: str, session: str) -> None:
         key = f"{fetched_models.ID}:{identifier}"

@@ -41,6 +41,37 @@ class WholePhoto(NamedTuple):
     """Position of the part."""
 
 
+class Given(NamedTuple):
+    """Sizes that tell how the image to work on was made from the photo: a part was cut out of it, and that was reduced."""
+
+    photo: Size
+    part: Size
+    """Equal to `photo` for the whole photo."""
+    reduced: Size
+    """Equal to `part` where nothing was reduced."""
+
+    def caption(self) -> str:
+        """Return a phrase for the image; "" for the photo as it was uploaded."""
+        cut, reduced = self.part != self.photo, self.reduced != self.part
+        if cut:
+            return "part of your photo, reduced" if reduced else "part of your photo"
+        return "your photo, reduced" if reduced else ""
+
+    def sentences(self) -> list[str]:
+        """Return sentences for a report; none for the photo as it was uploaded."""
+        said: list[str] = []
+        cut, (height, width), (rows, columns) = self.part != self.photo, self.part, self.reduced
+        if cut:
+            said.append(
+                f"Each method enlarged only a part ({width} x {height} of {self.photo.width} x {self.photo.height} pixels), "
+                "and the numbers are for that part."
+            )
+        if self.reduced != self.part:
+            size = f"first reduced to {columns} x {rows} pixels."
+            said.append(f"The part was {size}" if cut else f"The photo was {size}")
+        return said
+
+
 @dataclass(frozen=True)
 class Task:
     """A comparison to run."""
@@ -56,6 +87,8 @@ class Task:
     """Returns the expected seconds of a job."""
     lr_size: Size = Size(1, 1)
     """Expected size of the LR image, which sets the aspect ratio of placeholders for images."""
+    given: Given | None = None
+    """How `load` makes the image from the photo; None for the photo as it was uploaded."""
     scene: str = ""
     """Identifies photo and region: the viewer keeps its zoom between comparisons of the same scene."""
     centre: tuple[float, float] | None = None
@@ -94,7 +127,8 @@ def _compare(runner: Runner, view: View, task: Task, caller: Caller) -> Iterator
         if task.has_reference:
             lr, reference = lr_and_reference(lr, scale, task.realistic)
         if not view.images:
-            view.add_input(task.whole.load() if task.whole else lr, reference, scale)
+            caption = task.given.caption() if task.given and not task.whole else ""
+            view.add_input(task.whole.load() if task.whole else lr, reference, scale, caption)
         return lr, reference
 
     inputs = ComparisonInputs(load)
@@ -160,16 +194,16 @@ def write_all(comparison: Comparison, folder: Path) -> dict[str, Path]:
 
 def _origin(task: Task, view: View) -> str:
     """Return where the LR image comes from, and what became of the whole photo where it is a part."""
-    if not task.has_reference:
-        what = "Enlarged as uploaded; there is no original to compare with."
-        if task.whole is None:
-            return what
-        (height, width), (rows, columns) = task.lr_size, task.whole.size
-        whole = f" The whole photo was enlarged too, by {task.whole.job.title}." if view.has_whole else ""
-        return (
-            f"{what} Each method enlarged only a part ({width} x {height} of {columns} x {rows} pixels), and the numbers are "
-            f"for that part.{whole}"
-        )
-    if task.realistic is None:
-        return "Made from the original by bicubic downscaling with antialiasing."
-    return f"Made from the original by realistic degradation: {task.realistic}."
+    cut = task.given.sentences() if task.given else []
+    if task.has_reference:
+        if task.realistic is None:
+            made = "Made from the original by bicubic downscaling with antialiasing."
+        else:
+            made = f"Made from the original by realistic degradation: {task.realistic}."
+        return " ".join([*cut, made])
+    if task.given and task.given.reduced != task.given.part:
+        how = "There is no original to compare with."
+    else:
+        how = "Enlarged as uploaded; there is no original to compare with."
+    whole = [f"The whole photo was enlarged too, by {task.whole.job.title}."] if task.whole and view.has_whole else []
+    return " ".join([how, *cut, *whole])

@@ -60,7 +60,7 @@ class Handlers:
         """
 
         def opened() -> Updates:
-            updates = self._opened(path, before, preset, test, methods, more, chip, other)
+            updates = self._opened(path, before, preset, test, methods, more, chip, other, request)
             return {**updates, **self._in_viewer(updates, request)}
 
         updates = self._latest(opened, request)
@@ -77,10 +77,10 @@ class Handlers:
 
     def _opened(
         self, path: str | None, before: Source | None, preset: str, test: bool, methods: list[str], more: list[str],
-        chip: str, other: str,
+        chip: str, other: str, request: gr.Request | None,
     ) -> Updates:  # fmt: skip
         """Return the updates for a new photo; arguments are those of `take`."""
-        photo = self._parts.photo
+        photo, own = self._parts.photo, self._own(request)
         if path is None:
             return {**self.clear(), photo.image: None}
         try:
@@ -88,7 +88,7 @@ class Handlers:
                 source = sources.source_of(path, image, focus(image.rgb))
                 if preset != presets.FAMILIES:
                     size = sizes.chosen(chip, other, source, test=test)
-                    source = self._with_proposed_region(source, test, [*methods, *more], size)
+                    source = self._with_proposed_region(source, test, [*methods, *more], size, own)
                 preview = sources.write_preview(source, image, self._context.store.new())
         except SRError as exc:
             return self._kept(before, str(exc))
@@ -139,7 +139,11 @@ class Handlers:
             gr.Error: The visitor has opened or removed a photo in the meantime. No comparison follows.
         """
         path = str(chosen_file(event))
-        updates = self._latest(lambda: self._opened(path, before, preset, test, methods, more, chip, other), request)
+
+        def opened() -> Updates:
+            return self._opened(path, before, preset, test, methods, more, chip, other, request)
+
+        updates = self._latest(opened, request)
         if updates is None:
             raise gr.Error("Another photo was opened.", visible=False, print_exception=False)
         return updates
@@ -162,13 +166,13 @@ class Handlers:
     ) -> Updates:  # fmt: skip
         """Apply a preset, or restore what was selected before it."""
         choice, size = self._parts.choice, sizes.chosen(chip, other, source, test=test)
+        own = self._own(request)
         if preset == presets.OWN:
             if before is None:
                 return {choice.before_preset: None}
-            own = self._context.models.jobs(session_of(request))
             selected = replace(before, methods=_among(before.methods, [*self._default_jobs, *own]))
             before = None
-            source = self._restored(source, selected, size)
+            source = self._restored(source, selected, size, own)
         else:
             before = before or Selection(test, methods, more, source)
             keys = presets.ticked(self._leading(preset), preset)
@@ -179,7 +183,7 @@ class Handlers:
                 source = source.whole() if source else None
                 test = presets.supports_test(source)
             elif source is not None:
-                source = self._with_proposed_region(source.whole(), test, keys, size)
+                source = self._with_proposed_region(source.whole(), test, keys, size, own)
             selected = Selection(test, default, further, source)
         return {
             **(self._changed(source, request, {self._parts.photo.region: _region(source)}) if source else {}),
@@ -194,20 +198,28 @@ class Handlers:
         estimates = self._context.runner.estimates
         return method_choices.representative_jobs(self._context.approaches, estimates, quick=preset == presets.FAST)
 
-    def _restored(self, source: Source | None, before: Selection, size: ChosenSize) -> Source | None:
+    def _own(self, request: gr.Request | None) -> list[Job]:
+        """Return the jobs of the visitor's own models."""
+        return self._context.models.jobs(session_of(request))
+
+    def _restored(
+        self, source: Source | None, before: Selection, size: ChosenSize, own: Sequence[Job]
+    ) -> Source | None:  # fmt: skip
         """Return the photo with its region from before the preset; for a new photo, with a proposed one."""
         if source is None or (before.source is not None and before.source.path == source.path):
             return before.source if source else None
-        return self._with_proposed_region(source, before.test, [*before.methods, *before.more], size)
+        return self._with_proposed_region(source, before.test, [*before.methods, *before.more], size, own)
 
-    def _with_proposed_region(self, source: Source, test: bool, keys: Sequence[str], size: ChosenSize) -> Source:
+    def _with_proposed_region(
+        self, source: Source, test: bool, keys: Sequence[str], size: ChosenSize, own: Sequence[Job] = ()
+    ) -> Source:
         """Return the photo with a region if the whole image would take longer than `_PATIENCE_SECONDS`."""
-        if self._total_seconds(source, test, keys, size) <= _PATIENCE_SECONDS:
+        if self._total_seconds(source, test, keys, size, own=own) <= _PATIENCE_SECONDS:
             return source
         sides = region_sides(source)
         for side in reversed(sides):
             smaller = replace(source, region_side=side)
-            if self._total_seconds(smaller, test, keys, size) <= _PATIENCE_SECONDS:
+            if self._total_seconds(smaller, test, keys, size, own=own) <= _PATIENCE_SECONDS:
                 return smaller
         return replace(source, region_side=sides[0]) if sides else source
 
@@ -228,7 +240,7 @@ class Handlers:
         chosen = self._context.stops.is_running(_keys(request)[1]) or (source is not None and source.chosen)
         if source is not None and not chosen and preset != presets.FAMILIES:
             size = sizes.chosen(chip, other, source, test=test)
-            proposed = self._with_proposed_region(source.whole(), test, [*methods, *more], size)
+            proposed = self._with_proposed_region(source.whole(), test, [*methods, *more], size, self._own(request))
             if proposed != source:
                 return self._changed(proposed, request, {photo.region: _region(proposed)})
         return {part: gr.skip() for part in (photo.source, photo.image, photo.about, photo.region)}
@@ -236,7 +248,7 @@ class Handlers:
     def choose_region(self, source: Source | None, region: str, request: gr.Request | None = None) -> Updates:
         """Change the size of the region."""
         if source is None:
-            return self._redrawn(None)
+            return self._changed(None, request)
         side = int(region) if region.isdecimal() and int(region) in REGION_SIDES else None
         return self._changed(replace(source, region_side=side, chosen=True), request)
 
@@ -249,7 +261,7 @@ class Handlers:
     def move_region(self, source: Source | None, event: gr.EventData, request: gr.Request | None = None) -> Updates:
         """Move the region to the clicked position."""
         if source is None or source.region_side is None:
-            return self._redrawn(source)
+            return self._changed(source, request)
         x, y = point(event)
         shown = min(1.0, sources.PREVIEW_SIDE / max(source.width, source.height))
         centre = x / (source.width * shown), y / (source.height * shown)
@@ -275,7 +287,7 @@ class Handlers:
     ) -> Updates:  # fmt: skip
         """Label the methods with their time estimates for this photo and size, and show the sum of the ticked ones."""
         choice, run = self._parts.choice, self._parts.run
-        own = self._context.models.jobs(session_of(request))
+        own = self._own(request)
         first_jobs = [*self._default_jobs, *own]
         there = _among(methods, first_jobs)
         keys = [*there, *more]

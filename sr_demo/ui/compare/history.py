@@ -79,7 +79,7 @@ class HistoryHandlers:
         """Show the comparison whose button was clicked."""
         session, results = session_of(request), self._results
         try:
-            shown = self._context.histories.bring_back(session, getattr(event, "value", None)).read()
+            shown = self._context.histories.bring_back(session, getattr(event, "value", None))
         except SRError as exc:
             return {results.progress: problem(str(exc))}
         return {

@@ -24,7 +24,7 @@ from sr_demo.ui import controls, method_choices
 from sr_demo.ui import source as sources
 from sr_demo.ui.compare import presets, sizes, whole_photo
 from sr_demo.ui.compare.advice import AdviceHandlers
-from sr_demo.ui.compare.comparison import Task, WholePhoto, compare
+from sr_demo.ui.compare.comparison import Given, Task, WholePhoto, compare
 from sr_demo.ui.compare.components import CompareComponents
 from sr_demo.ui.compare.external_results import external_results_of
 from sr_demo.ui.compare.history import HistoryHandlers
@@ -38,8 +38,8 @@ from sr_demo.ui.viewer.viewer import viewer_value
 
 EMPTY = "Choose a photo or click an example, then press Compare. The results appear here."
 
-RUNS = "compare"
-"""Names the comparisons of a session among its stop flags."""
+RUNS, MODELS, SEARCH = STOPPED = "compare", "models", "search models"
+"""Kinds of work that the Stop button of the tab stops: comparisons, opening models, and searching for them."""
 
 
 class RunHandlers:
@@ -125,6 +125,8 @@ class RunHandlers:
             for job in (*self._jobs, *self._context.models.jobs(session))
             if job.key in keys
         ]
+        if not jobs:
+            raise BadInput("The ticked models are no longer here. Tick a method, or open your model again.")
         realistic = None
         if test and values[choice.degradation] == "realistic":
             realistic = build_options(Realistic, options["degradation"])
@@ -147,8 +149,10 @@ class RunHandlers:
         different = list({job.key: job for job in jobs}.values())
         brought = external_results_of(self._context, values[choice.brought.files], source)
         centre = source.centre if whole else source.centre_in_region()
+        box, reduced = source.box(), source.size_within(presets.max_side(preset, test, factor))
+        given = Given(Size(source.height, source.width), Size(box.height, box.width), Size(*reduced))
         return Task(
-            load, different, test, realistic, expected, Size(*lr_size), _scene(source), centre, brought, whole
+            load, different, test, realistic, expected, Size(*lr_size), given, _scene(source), centre, brought, whole
         )  # fmt: skip
 
     def _whole(self, job: Job, source: Source) -> WholePhoto:
@@ -165,8 +169,8 @@ class RunHandlers:
         """Stop what this browser session runs on the tab: the comparison, and the search and trial of models."""
         session, stops = session_of(request), self._context.stops
         compares = stops.is_running(run_key(session))
-        for key in (run_key(session), session):
-            stops.stop(key)
+        for kind in STOPPED:
+            stops.stop(f"{kind} {session}")
         if not compares:  # nothing would replace the sentence
             return gr.skip()
         return {self._parts.run.estimate: fine_print("Stopping after the current tile. Finished results stay.")}
@@ -224,7 +228,8 @@ class RunHandlers:
 
     def _ended(self, session: str) -> Updates:
         """Return the buttons after a run; Stop stays where a search or trial of models of the visitor goes on."""
-        return self._buttons(running=False, can_stop=self._context.stops.is_running(session))
+        others = [f"{kind} {session}" for kind in STOPPED if kind != RUNS]
+        return self._buttons(running=False, can_stop=any(map(self._context.stops.is_running, others)))
 
     def _buttons(self, *, running: bool, can_stop: bool) -> Updates:
         run = self._parts.run

@@ -27,6 +27,8 @@ from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
 
 _ADDRESS = "gradio_api/file="
+_PACKS = "save"
+"""Names the zips of a session among its stop flags."""
 _SECONDS_PER_ZIP = 20.0
 """Expected duration of packing a zip."""
 _SHOW = """() => {
@@ -103,14 +105,17 @@ def connect(context: PageContext, menu: SaveMenu, viewer: gr.HTML) -> None:
     opened = viewer.select(handlers.open, None, menu.all(), **quiet)
     viewer.select(None, None, None, js=_SHOW, **quiet)
     chosen = menu.format.input(
-        handlers.choose_format, [menu.format], [menu.quality, menu.file], trigger_mode="always_last", **quiet
+        handlers.choose_format, [menu.format], [menu.quality, menu.file, menu.pack], trigger_mode="always_last", **quiet
     )
     others = [component.input for component in (menu.bits, menu.private, menu.quality)]
-    changed = gr.on(others, handlers.withdraw, None, menu.file, trigger_mode="multiple", **quiet)
+    changed = gr.on(others, handlers.withdraw, None, [menu.file, menu.pack], trigger_mode="multiple", **quiet)
     for event in (opened, chosen, changed):
         event.then(handlers.prepare, menu.choices(), written, **encoding)
     menu.close.click(lambda: gr.Column(visible=False), None, menu.box, **quiet)
-    menu.pack.click(handlers.pack, menu.choices(), written, **HEAVY, api_visibility="private", show_progress="hidden")
+    menu.pack.click(
+        handlers.pack, menu.choices(), written, **HEAVY, trigger_mode="multiple", api_visibility="private",
+        show_progress="hidden",
+    )  # fmt: skip
 
 
 class SaveHandlers:
@@ -121,7 +126,7 @@ class SaveHandlers:
 
     def open(self, event: gr.EventData, request: gr.Request | None = None) -> Updates:
         """Open the menu for the image whose button was pressed, with the format of the uploaded photo selected."""
-        self._context.stops.stop(_key(request))
+        self._supersede(request)
         menu = self._menu
         url, label = (str(getattr(event, name, "")) for name in ("url", "label"))
         shown = {menu.box: gr.Column(visible=True), menu.packed: gr.DownloadButton(visible=False)}
@@ -151,8 +156,14 @@ class SaveHandlers:
 
     def withdraw(self, request: gr.Request | None = None) -> Updates:
         """Withdraw the file, since it is not what is selected now, and one that is still encoded for an earlier selection."""
-        self._context.stops.stop(_key(request))
-        return {self._menu.file: gr.DownloadButton(interactive=False)}
+        self._supersede(request)
+        menu = self._menu
+        return {menu.file: gr.DownloadButton(interactive=False), menu.pack: gr.Button(interactive=True)}
+
+    def _supersede(self, request: gr.Request | None) -> None:
+        """Stop what is encoded or packed for an earlier image or selection."""
+        self._context.stops.supersede(_key(request))
+        self._context.stops.supersede(f"{_PACKS} {session_of(request)}")
 
     def prepare(
         self, result: str | None, form: str, bits: str, quality: float, private: bool, request: gr.Request | None = None
@@ -200,7 +211,7 @@ class SaveHandlers:
 
         yield {menu.pack: gr.Button(interactive=False), menu.packed: gr.DownloadButton(visible=False)}
         steps = VisitorWork(self._context, menu.about, at_end={menu.pack: gr.Button(interactive=True)})
-        yield from steps.run(f"save {session_of(request)}", "packing the results", work, shown)
+        yield from steps.run(session_of(request), _PACKS, "packing the results", work, shown)
 
     def _refused(self, message: str) -> Updates:
         menu = self._menu

@@ -138,21 +138,22 @@ class View:
         """Return the charts as SVG; see the function `chart`."""
         return chart(self.results)
 
-    def add_input(self, lr: ImageData, reference: Image | None, scale: int) -> None:
+    def add_input(self, lr: ImageData, reference: Image | None, scale: int, caption: str = "") -> None:
         """Save and show the input of the methods.
 
         Args:
             lr: The LR image, or the whole photo if the LR image is a `part` of it.
             reference: (H, W, 3) float32 in [0, 1], the HR reference; None if unknown.
             scale: Scale factor between LR image and reference.
+            caption: What was made of the photo; "" for nothing.
         """
         self.name = lr.name
         if reference is None:
             whole = self.part is not None
-            self._add(lr, "input", "Your photo", "as uploaded", "The whole photo" if whole else "The input")
+            self._add(lr, "input", "Your photo", caption or "as uploaded", "The whole photo" if whole else "The input")
         else:
             hr = replace(lr, pixels=reference)
-            self._add(hr, "truth", "Original", "your photo", "The original", reference=True)
+            self._add(hr, "truth", "Original", caption or "your photo", "The original", reference=True)
             self._add(lr, "input", "Small version", f"the original, {scale}x smaller", "The small version")
 
     def add_result(self, result: ImageResult, reference: Image | None, keep_pixels: bool) -> None:

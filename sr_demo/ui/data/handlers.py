@@ -113,7 +113,7 @@ class DataHandlers:
 
         stopped = "Stopped before the first picture was measured."
         steps = VisitorWork(self._context, self._parts.line, self._parts.stop, stopped=stopped)
-        yield from steps.run(f"inspect {session_of(request)}", "inspecting the pictures", in_turn, self._shown)
+        yield from steps.run(session_of(request), "inspect", "inspecting the pictures", in_turn, self._shown)
 
     def _shown(self, report: DataReport) -> Updates:
         folder = self._context.store.new()

@@ -28,6 +28,7 @@ from sr_demo.ui.visitor_work import VisitorWork
 
 PLAN = Plan(sizes=(Size(64, 64), Size(128, 128)), seconds=1.5)
 """Measurement plan, shorter than that of the command line, since a visitor waits."""
+_MEASURED = "Measured. Change the budget to judge again."
 DEPLOY_SECONDS = 10.0
 """Expected duration of measuring one method."""
 
@@ -84,28 +85,23 @@ class DeployHandlers:
                 return deploy(jobs, self._plan, budget, progress)
 
         def shown(report: dict[str, Any]) -> Updates:
-            return self._shown(report, "Measured. Change the budget to judge again.")
+            return self._shown(report, _MEASURED)
 
         stopped = "Stopped. The last complete report stays."
         steps = VisitorWork(self._context, self._parts.line, self._parts.stop, stopped=stopped)
-        yield from steps.run(f"measure {session}", "measuring the methods", work, shown)
+        yield from steps.run(session, "measure", "measuring the methods", work, shown)
 
     def judge(self, report: Any, *values: Any) -> Updates:
-        """Judge the last measurement by the current budget."""
+        """Judge the last measurement by the current budget, unless it is judged by that already."""
         if not report:
             return gr.skip()
         try:
-            return self._shown(judged(report, _budget(values)), "Judged by the new budget; nothing was measured again.")
+            budget = _budget(values)
+            if report["budget"] == as_dict(budget):
+                return {self._parts.line: progress_line(_MEASURED)}
+            return self._shown(judged(report, budget), "Judged by the new budget; nothing was measured again.")
         except SRError as exc:
             return {self._parts.line: problem(str(exc))}
-
-    def judge_measured(self, report: Any, *values: Any) -> Updates:
-        """Judge a measurement that has just ended by the current budget, where that was changed meanwhile."""
-        try:
-            unchanged = not report or report["budget"] == as_dict(_budget(values))
-        except SRError:  # the control with the wrong value has reported it
-            unchanged = True
-        return gr.skip() if unchanged else self.judge(report, *values)
 
     def stop(self, request: gr.Request) -> None:
         """Stop the measurement of this session."""

@@ -62,16 +62,19 @@ def deploy_tab(context: PageContext, plan: Plan = PLAN, tab: gr.Tab | None = Non
     light: dict[str, Any] = {**quiet, **LIGHT}
     measured = measure.click(handlers.measure, [chosen, *budget], [*outputs, stop], **HEAVY, **quiet)
     # By the budget that is set at the end, which may have been changed while methods were measured.
-    measured.then(handlers.judge_measured, [report, *budget], outputs, **light)
+    measured.then(handlers.judge, [report, *budget], outputs, **light)
     stop.click(handlers.stop, None, None, **light)
     if tab is not None:
         tab.select(handlers.refresh, [chosen], [chosen], **light)
         if export is not None:
             tab.select(export.refresh, [export.which], [export.which], **light)
+    # After a value is set, not on each typed digit or each movement of a slider; in one event, so that the response to an
+    # earlier value cannot arrive after that to a later one.
+    ends: list[Any] = []
     for control in budget:
-        # After a value is set, not on each typed digit or each movement of a slider.
-        ends: Any = [getattr(control, name, None) for name in ("release", "submit", "blur")]
-        gr.on([end for end in ends if end] or [control.change], handlers.judge, [report, *budget], outputs, **light)  # type: ignore[attr-defined]
+        found = [getattr(control, name) for name in ("release", "submit", "blur") if hasattr(control, name)]
+        ends += found or [control.change]  # type: ignore[attr-defined]
+    gr.on(ends, handlers.judge, [report, *budget], outputs, trigger_mode="always_last", **light)
 
 
 def _export(context: PageContext) -> ExportHandlers | None:

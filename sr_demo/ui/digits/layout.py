@@ -112,7 +112,8 @@ def _redraw(context: PageContext, tab: gr.Tab) -> Shared:
     def shows_after(event: Any) -> None:
         event.then(lambda: None, None, window, **_LIGHT).then(handlers.show, drawn_from, shown, **newest)
 
-    shows_after(tab.select(handlers.take_first, [digit], taken, **_HEAVY))
+    # Without a change of the window: whoever comes back to the tab finds the digit as it was left.
+    tab.select(handlers.take_first, [digit], taken, **_HEAVY).then(handlers.show, drawn_from, shown, **newest)
     shows_after(sketch.select(handlers.take_drawing, None, taken, trigger_mode="multiple", **_HEAVY))
     shows_after(connect_preview(upload, context).then(handlers.take_upload, [upload], taken, **newest))
     shows_after(typical.input(handlers.take_typical, [typical], taken, **newest))

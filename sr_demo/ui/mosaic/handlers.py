@@ -31,7 +31,7 @@ from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.mosaic import view
 from sr_demo.ui.mosaic.databases import BUNDLED, VisitorDatabases, choices, is_own, retrieval, tile_mosaic
 from sr_demo.ui.photo_upload import read_photos
-from sr_demo.ui.sessions import session_of
+from sr_demo.ui.sessions import current_request, session_of
 from sr_demo.ui.small_image import read_small
 from sr_demo.ui.updates import Updates
 from sr_demo.ui.visitor_work import VisitorWork
@@ -126,9 +126,17 @@ class MosaicHandlers:
 
     def render(self, path: str | None, mode: str, database: str, own: VisitorDatabases, *values: Any) -> Updates:
         """Rebuild the image with the options in `values`, in the order of `OPTIONS`."""
-        parts = self._parts
         if path is None:
             return self.clear()
+        rendered = self._context.stops.latest(
+            _key(current_request()), lambda: self._rendered(path, mode, database, own, values)
+        )
+        return gr.skip() if rendered is None else rendered  # the image was removed meanwhile
+
+    def _rendered(
+        self, path: str, mode: str, database: str, own: VisitorDatabases, values: Sequence[Any]
+    ) -> Updates:  # fmt: skip
+        parts = self._parts
         try:
             rendering = Rendering(path, mode, database, build(MosaicOptions, dict(zip(OPTIONS, values, strict=True))))
             make = self._tiles if mode == TILES else self._refined
@@ -153,8 +161,9 @@ class MosaicHandlers:
             parts.summary: made.summary, parts.matches: "",
         }  # fmt: skip
 
-    def clear(self) -> Updates:
-        """Clear the result."""
+    def clear(self, request: gr.Request | None = None) -> Updates:
+        """Clear the result, and drop one that is still computed."""
+        self._context.stops.stop(_key(request))
         parts = self._parts
         return {
             parts.rendering: None, parts.result: None, parts.distance_map: None, parts.summary: "", parts.matches: "",
@@ -230,7 +239,7 @@ class MosaicHandlers:
 
         stopped = "Stopped. Nothing was kept."
         steps = VisitorWork(self._context, parts.build_status, parts.build_stop, stopped=stopped)
-        yield from steps.run(f"build database {session_of(request)}", "building a memory", work, shown)
+        yield from steps.run(session_of(request), "build database", "building a memory", work, shown)
 
     def select_built(self, built: tuple[int, str] | None, own: VisitorDatabases) -> Updates:
         """Add the database that was just built, if any, to those that the visitor has by now, and select it."""
@@ -263,6 +272,11 @@ class MosaicHandlers:
 
     def _small(self, path: str) -> Image:
         return read_small(path, _SIDE, self._context.limits)
+
+
+def _key(request: gr.Request | None) -> str:
+    """Return the key of the mosaic of a session among the stop flags."""
+    return f"mosaic {session_of(request)}"
 
 
 def _who(seen: RecordingPredictor, image: Image) -> tuple[Any, Any]:
