@@ -208,9 +208,11 @@ def _take(result: Page, channels: _Channels, found: Range | None, no_data: float
         raise BadInput("This picture holds no values: all its pixels are without data. Export it again with its data.")
     samples, result.values = map_to_levels(samples, found, without)
     if result.values is not None:
-        pages = " over all its pages" if over_all else ""
+        low, high = f"{found.low:g}", f"{found.high:g}"
         result.notes.append(
-            f"The values in the file, {found.low:g} to {found.high:g}{pages}, were mapped linearly to black to white."
+            f"The values in the file, {low} to {high} over all its pages, were mapped linearly to black to white."
+            if over_all
+            else f"The values in the file, {low} to {high}, were mapped linearly to black to white."
         )
     if inverted:
         white = np.float32(1) if samples.dtype.kind == "f" else samples.dtype.type(np.iinfo(samples.dtype).max)

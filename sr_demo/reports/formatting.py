@@ -70,10 +70,10 @@ def precision(name: str, loss_db: float | None) -> str:
 
 
 def shift_phrase(found: Shift) -> str:
-    """Describe the shift of another tool's result: "1.5 px right and 0.3 px down"; "" if it had none."""
-    across = f"{abs(found.right):g} px {'right' if found.right > 0 else 'left'}" if found.right else ""
-    along = f"{abs(found.down):g} px {'down' if found.down > 0 else 'up'}" if found.down else ""
-    return " and ".join(filter(None, (across, along)))
+    """Describe the shift of another tool's result: "1.5 px right, 0.3 px down"; "" if it had none."""
+    across = f"{found.right:g} px right" if found.right > 0 else f"{-found.right:g} px left"
+    along = f"{found.down:g} px down" if found.down > 0 else f"{-found.down:g} px up"
+    return ", ".join([*([across] if found.right else []), *([along] if found.down else [])])
 
 
 def detail(job: Job) -> str:

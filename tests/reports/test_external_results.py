@@ -73,7 +73,7 @@ def test_what_lies_on_the_photo_is_left_alone_and_scored_like_ours(hr: Image, lr
 
 @pytest.mark.parametrize(
     ("shift", "said"),
-    [(Shift(1.5, 0.0), "1.5 px down"), (Shift(0.0, -3.0), "3 px left"), (Shift(-1.5, 3.0), "3 px right and 1.5 px up")],
+    [(Shift(1.5, 0.0), "1.5 px down"), (Shift(0.0, -3.0), "3 px left"), (Shift(-1.5, 3.0), "3 px right, 1.5 px up")],
 )
 def test_a_shift_is_undone_and_said(hr: Image, lr: Image, theirs: Image, shift: Shift, said: str) -> None:
     made = result(image_of(undo_shift(theirs, Shift(-shift.down, -shift.right))), lr, hr)
