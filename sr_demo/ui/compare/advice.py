@@ -24,7 +24,10 @@ from sr_demo.ui.updates import Updates
 
 ON_LOAD = """
 element.addEventListener("click", (event) => {
-  if (event.target.closest("button[data-tick]")) trigger("select", {});
+  const button = event.target.closest("button[data-tick]");
+  if (!button) return;
+  button.parentElement.classList.add("sr-ticked");
+  trigger("select", {});
 });
 """
 TICKED_NO_MORE = """() => {
@@ -102,7 +105,8 @@ class AdviceHandlers:
         if found is None or test or chosen or {*methods, *more} != set(proposed):
             return {component: gr.skip() for component in (*self._ticked(), self._parts.choice.proposed)}
         keys = [job.key for job in self._suited(found)]
-        return {**self._ticks(found), self._parts.choice.proposed: keys}
+        ticked = {self._parts.results.advice: self._html(found, set(keys))}
+        return {**self._ticks(found), **ticked, self._parts.choice.proposed: keys}
 
     def measured(self, source: Source | None, results: Sequence[Result], ticked: set[str]) -> Updates:
         """Show the recommendation for a photo, followed by the methods' scores if there is a reference.
@@ -127,12 +131,11 @@ class AdviceHandlers:
         return self._parts.choice.methods, self._parts.choice.more
 
     def _ticks(self, found: Recommendation) -> Updates:
-        """Return the updates that tick what is recommended, and state that in place of the button."""
+        """Return the updates that tick what is recommended."""
         choice, suited = self._parts.choice, self._suited(found)
         return {
             choice.methods: [job.key for job in suited if job in self._default_jobs],
             choice.more: [job.key for job in suited if job in self._more_jobs],
-            self._parts.results.advice: self._html(found, {job.key for job in suited}),
         }
 
     def _suited(self, found: Recommendation) -> list[Job]:

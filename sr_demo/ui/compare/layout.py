@@ -309,7 +309,7 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
         component.input(suited.choose, None, None, **quiet)
         if component is not choice.test:
             component.input(None, None, None, js=advice.TICKED_NO_MORE, **quiet)
-    ticked = results.advice.select(suited.tick, photo.source, [*ticks, results.advice], **quiet)
+    ticked = results.advice.select(suited.tick, photo.source, ticks, **quiet)
     estimate_after(ticked)
     # Not after an example that was superseded.
     estimate_after(run_after(example.success(handlers.estimate, sized, estimates, **quiet)))
