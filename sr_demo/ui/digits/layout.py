@@ -76,7 +76,7 @@ def _redraw(context: PageContext, tab: gr.Tab) -> Shared:
             sketch = gr.HTML(pad.HTML, js_on_load=pad.SCRIPT, elem_id="digit-sketch")
             typical = gr.Radio(
                 [(str(n), n) for n in range(10)], elem_id="digit-typical", value=None,
-                label=text("digits_typical"),
+                label=text("digits_typical"), elem_classes="sr-chips",
             )  # fmt: skip
             with gr.Row(visible=data.default_file().exists(), elem_classes="sr-bottom"):
                 number = gr.Number(
@@ -91,8 +91,10 @@ def _redraw(context: PageContext, tab: gr.Tab) -> Shared:
         with gr.Column(scale=7, min_width=300):
             note = gr.HTML(elem_id="digit-note")
             cards = gr.HTML(view.EMPTY, elem_id="digit-cards")
-            gr.HTML(_honest())
-            system = gr.Radio(_CPPN_CHOICES, value="cppn-gan", label=text("digits_system"), elem_id="digit-system")
+            system = gr.Radio(
+                _CPPN_CHOICES, value="cppn-gan", label=text("digits_system"), elem_id="digit-system",
+                elem_classes="sr-chips sr-inline",
+            )  # fmt: skip
             slider = gr.HTML(view.size_slider(DEFAULT_SIZE), js_on_load=view.SIZE_SCRIPT, elem_id="digit-size")
             large = gr.Image(
                 label=text("digits_large"), format="png", interactive=False,
@@ -102,6 +104,7 @@ def _redraw(context: PageContext, tab: gr.Tab) -> Shared:
             with gr.Row():
                 back = gr.Button(text("digits_whole"), size="sm", elem_id="digit-whole")
                 download = gr.DownloadButton(text("download_png"), visible=False, size="sm", elem_id="digit-download")
+            gr.HTML(_honest())
     handlers = DigitHandlers(context, DigitComponents(digit, size, cards, note, large, download, status))
     drawn_from: list[Any] = [digit, size, system, window]
     shown: list[Any] = [large, download, status]
