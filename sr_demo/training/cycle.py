@@ -120,15 +120,12 @@ class CycleTrainer(Trainer):
         loss = loss + weights["gan"] * generator_loss(self.hr_discriminator.logits(upscaled, self.reduced))
         loss = loss + weights["gan-small"] * generator_loss(self.lr_discriminator.logits(degraded, self.reduced))
         loss = loss + weights["energies"] * (detail_energy(degraded) - detail_energy(x)).abs().mean()
-        self.optimiser.zero_grad(set_to_none=True)
         self.degrader_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self._update(self.optimiser, self.network, rate)
+        value = self._descend(loss, rate)
         self._update(self.degrader_optimiser, self.degrader, _DEGRADER_RATE * rate)
         self.hr_discriminator.step(upscaled.detach(), y, rate, self.reduced)
         self.lr_discriminator.step(degraded.detach(), x, _LR_DISCRIMINATOR_RATE * rate, self.reduced)
-        self.ema.update_parameters(self.network)
-        return self._record(loss)
+        return value
 
     def state(self) -> dict[str, Any]:
         """Return the complete state of the run, from which it can be continued."""

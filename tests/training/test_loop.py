@@ -237,7 +237,10 @@ def test_adamw_updates_the_layers_outside_of_muons_prefix():
     network: Any = hat.build_hat(TINY_HAT).to(memory_format=torch.channels_last)
     optimiser = MuonAdamW(network, "layers.")
     upsample, linear = network.upsample[0].weight, network.layers[0].residual_group.blocks[0].attn.qkv.weight
-    owned = [{p.data_ptr() for group in part.param_groups for p in group["params"]} for part in optimiser.parts]
+    owned = [
+        {p.data_ptr() for group in part.param_groups for p in group["params"]}
+        for part in (optimiser._muon, optimiser._adamw)
+    ]
     assert linear.data_ptr() in owned[0] and upsample.data_ptr() in owned[1]
     assert owned[0] | owned[1] == {p.data_ptr() for p in network.parameters()} and not owned[0] & owned[1]
 
