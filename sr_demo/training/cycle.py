@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_demo.errors import BadInput
 from sr_demo.training.adversarial import Discriminator, generator_loss
 from sr_demo.training.data import Pairs, sample
 from sr_demo.training.liif import embedded_edsr
@@ -81,6 +82,9 @@ class CycleTrainer(Trainer):
     """
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
+        """Prepare the networks; arguments as for `Trainer`. Raises BadInput when there are fewer than two pairs."""
+        if len(pairs.hr) < 2:
+            raise BadInput(f"{recipe.name} needs two training pictures or more: clean ones and, apart, degraded ones.")
         degraded = with_unknown_degradation(pairs, recipe.scale)
         super().__init__(recipe, degraded, with_unknown_degradation(validation, recipe.scale), device, seed)
         edsr, self.began_as = embedded_edsr(), "edsr"
