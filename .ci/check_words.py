@@ -2,9 +2,10 @@
 
     python .ci/check_words.py [PATH …]
 
-Reads all text of the project, or what lies below the given paths: code, tests, docs, scripts. Identifiers count too: `_`
-and a change of case separate words. File names are checked as well: they are nouns of the content. A line that needs such
-a word in another meaning ends with `words: ok`, or the sentence is listed in ALLOWED.
+Reads the code, tests, docs and scripts of the project, or those below the given paths; not .json and .txt, where lines
+cannot be marked. Identifiers count too: `_` and a change of case separate words. File names are checked as well: they are
+nouns of the content. A line that needs such a word in another meaning ends with `words: ok`, or the sentence is listed in
+ALLOWED.
 """
 
 from __future__ import annotations

@@ -25,8 +25,6 @@ def floors() -> dict[str, int]:
 
 
 FLOORS = floors()
-ENTRIES = {"training/__main__.py"}
-"""Modules that only start a command: they stand on the command line's floor."""
 
 
 def modules() -> list[Path]:
@@ -60,7 +58,7 @@ def test_the_map_names_every_folder_and_module_and_nothing_else() -> None:
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_down(path: Path) -> None:
     here = top_folder(path)
-    if here == "__init__" or str(path.relative_to(PACKAGE)) in ENTRIES:
+    if here == "__init__":
         return
     upward = {other for other in top_folders(imported(path)) if FLOORS[other] > FLOORS[here]}
     assert not upward, f"{path.name} is on floor {FLOORS[here]} and imports {upward}"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
 import pytest
 
 import sr_demo
 from sr_demo.cli.main import build_parser
-from sr_demo.image import encode_png
+from sr_demo.image import encode_png, readonly
+from sr_demo.options import Options
+from sr_demo.progress import SILENT
+from sr_demo.spec import Request
 from tests.conftest import image_of, noise
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,6 +69,17 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pyte
     exec(compile(example, "README.md", "exec"), {})
     assert (tmp_path / "photo_rdn.png").is_file()
     assert capsys.readouterr().out.startswith("(48, 40, 3) ")
+
+
+def test_the_smallest_approach_of_the_docs_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = blocks(ROOT / "docs/adding-an-approach.md", "python")
+    nearest = ModuleType("nearest")
+    monkeypatch.setitem(sys.modules, "nearest", nearest)  # dataclasses look their module up
+    exec(compile(example, "nearest.py", "exec"), nearest.__dict__)
+    image = readonly(noise(3, 5))
+    loaded = nearest.APPROACH.load(Request(nearest.APPROACH.checkpoints[0], (), Options(), "auto", SILENT))
+    result = loaded.upscale(image, Options(), SILENT)
+    np.testing.assert_allclose(result, image.repeat(4, axis=0).repeat(4, axis=1), atol=1e-6)
 
 
 def test_the_version_has_one_source_and_an_entry_in_the_changelog() -> None:

@@ -76,7 +76,7 @@ def load(url: str, visitors: int, method: str, folder: Path, report: Callable[[V
     """Let visitors request `method` concurrently, while one more visitor uses the page.
 
     Args:
-        url: Address of the server, with a slash at the end.
+        url: Address of the server.
         visitors: Number of visitors.
         method: `ID` or `ID:CHECKPOINT`.
         folder: An empty folder for images.
@@ -102,7 +102,7 @@ def load(url: str, visitors: int, method: str, folder: Path, report: Callable[[V
 
 def _client(url: str, number: int) -> httpx2.Client:
     headers = {"x-forwarded-for": f"10.0.{number // 250}.{number % 250 + 1}"}
-    return httpx2.Client(base_url=f"{url}gradio_api", headers=headers, timeout=_PATIENCE_SECONDS)
+    return httpx2.Client(base_url=f"{url}/gradio_api", headers=headers, timeout=_PATIENCE_SECONDS)
 
 
 def _uploaded(client: httpx2.Client, number: int, folder: Path) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _use_page(url: str, made: Load, ended: Event, folder: Path) -> None:
     """Upload an image and open it on the page repeatedly, until `ended`."""
     number = 10_000
     with _client(url, number) as client:
-        config = httpx2.get(f"{url}config", timeout=_PATIENCE_SECONDS).json()
+        config = httpx2.get(f"{url}/config", timeout=_PATIENCE_SECONDS).json()
         while not ended.wait(_BETWEEN_SECONDS):
             begun = time.perf_counter()
             try:

@@ -84,7 +84,7 @@ def differences(
             if how not in tried:
                 yield Difference(job.key, how, exact, score - exact)
             tried.add(how)
-        if job.approach.family != "attention" and (shipped_int8.of(job.checkpoint) or not quantization.missing()):
+        if shipped_int8.of(job.checkpoint) or not quantization.missing():
             yield _in_int8(job, exact, found, part)
     progress(1.0)
 

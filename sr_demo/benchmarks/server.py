@@ -32,6 +32,14 @@ class Server:
     process: subprocess.Popen[bytes]
     log: Path
     """File with the server's output."""
+    seconds: float
+    """Time from starting Python until `GET /` succeeded."""
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def kill(self) -> None:
         """Kill the server, as a power cut would."""
@@ -50,7 +58,7 @@ class Server:
 def start(
     cache: Path, temporary: Path, log: Path, settings: Mapping[str, str] | None = None, group: Path | None = None
 ) -> Server:
-    """Start `app.py` and wait until it serves.
+    """Start `app.py` and wait until it serves; as a context manager, the server is ended at the end of the block.
 
     Args:
         cache: Cache folder.
@@ -72,26 +80,31 @@ def start(
         "TMPDIR": str(temporary),
     }
     environ = {name: value for name, value in os.environ.items() if name != "GRADIO_TEMP_DIR"}
+    begun = time.perf_counter()
     with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, str(_APP)], cwd=_APP.parent, env={**environ, **own, **(settings or {})},
             stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
-    server = Server(f"http://127.0.0.1:{port}", process, log)
     if group is not None:
         (group / "cgroup.procs").write_text(str(process.pid))
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not _answers(server.url):
-        if process.poll() is not None or time.monotonic() > deadline:
-            server.kill()
-            raise SRError(f"The server did not come up: {log.read_text(errors='replace').strip()[-300:]}")
-        time.sleep(0.1)
-    return server
-
-
-def _answers(url: str) -> bool:
+    url = f"http://127.0.0.1:{port}"
     try:
-        return httpx2.get(f"{url}/config", timeout=30).status_code == 200
+        with httpx2.Client(base_url=url, timeout=30) as client:
+            while not _serves(client):
+                if process.poll() is not None or time.perf_counter() - begun > _PATIENCE_SECONDS:
+                    raise SRError(f"The server did not come up: {log.read_text(errors='replace').strip()[-300:]}")
+                time.sleep(0.02)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return Server(url, process, log, time.perf_counter() - begun)
+
+
+def _serves(client: httpx2.Client) -> bool:
+    try:
+        return client.get("/").status_code == 200
     except httpx2.HTTPError:
         return False
 

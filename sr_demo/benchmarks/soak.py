@@ -75,10 +75,9 @@ def soak(minutes: float, store_mb: int, visitors: int, folder: Path) -> Iterator
     """
     cache, temporary = folder / "cache", folder / "tmp"
     temporary.mkdir(parents=True)
-    server = start(cache, temporary, folder / "log", {"SR_DEMO_MAX_STORE_MB": str(store_mb)})
-    count, begun = Count(), time.monotonic()
-    until = begun + 60 * minutes
-    try:
+    with start(cache, temporary, folder / "log", {"SR_DEMO_MAX_STORE_MB": str(store_mb)}) as server:
+        count, begun = Count(), time.monotonic()
+        until = begun + 60 * minutes
         for number in range(visitors):
             Thread(target=_visit, args=(server.url, number, count, until), daemon=True).start()
         reported = ""
@@ -88,8 +87,6 @@ def soak(minutes: float, store_mb: int, visitors: int, folder: Path) -> Iterator
             if count.last_error != reported:
                 reported = count.last_error
                 yield reported
-    finally:
-        server.end()
 
 
 def growth(samples: Sequence[Sample]) -> dict[str, float]:

@@ -7,29 +7,20 @@ soon as the page is served, while the server is still warming up; this is the wo
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from sr_demo.backends.selection import synthetic_image
-from sr_demo.errors import SRError
+from sr_demo.benchmarks.server import start
 from sr_demo.image import ImageData, write_png
 
-_APP = Path(__file__).resolve().parents[2] / "app.py"
 _METHOD = "real-esrgan"
 _SIDE = 256
-_PATIENCE_SECONDS = 300.0
 _SETTLED_SECONDS = 120.0
 """Longest wait until the network is converted and timed in the background."""
 
@@ -75,15 +66,17 @@ def starts(cache: Path | None, rounds: int) -> Iterator[Start]:
 
 
 def _start(name: str, cache: Path, image: Path, rounds: int, *, settle: bool = False) -> Start:
-    with server(cache) as (url, page):
+    with start(cache, image.parent, image.parent / "log") as server:
         from gradio_client import Client
 
-        client = Client(url, verbose=False, download_files=False)
+        client = Client(server.url, verbose=False, download_files=False)
         first = _request(client, image)
         later = [_request(client, image) for _ in range(rounds)]
         if settle:
             _wait_until_prepared(client, image)
-    return Start(name, page, first, Result(median(r.seconds for r in later), later[-1].backend, later[-1].precision))
+    return Start(
+        name, server.seconds, first, Result(median(r.seconds for r in later), later[-1].backend, later[-1].precision)
+    )
 
 
 def _request(client: Any, image: Path) -> Result:
@@ -99,54 +92,3 @@ def _wait_until_prepared(client: Any, image: Path) -> None:
     deadline = time.monotonic() + _SETTLED_SECONDS
     while time.monotonic() < deadline and _request(client, image).backend in ("", "torch"):
         time.sleep(2)
-
-
-@contextmanager
-def server(cache: Path, **settings: str) -> Generator[tuple[str, float]]:
-    """Start `app.py`, and end it afterwards.
-
-    Args:
-        cache: Its cache folder.
-        settings: Further environment variables.
-
-    Yields:
-        The address, and the seconds until it served the page.
-
-    Raises:
-        SRError: The server did not start.
-    """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}/"
-    environ = {
-        **os.environ,
-        "SR_DEMO_PORT": str(port),
-        "SR_DEMO_HOST": "127.0.0.1",
-        "SR_DEMO_CACHE": str(cache),
-        **settings,
-    }
-    begun = time.perf_counter()
-    with subprocess.Popen(
-        [sys.executable, str(_APP)], cwd=_APP.parent, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            while not _serves(url):
-                if process.poll() is not None or time.perf_counter() - begun > _PATIENCE_SECONDS:
-                    raise SRError("The server did not come up. Run `python app.py` to see its messages.")
-                time.sleep(0.02)
-            yield url, time.perf_counter() - begun
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _serves(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as response:
-            return response.status == 200
-    except (urllib.error.URLError, OSError):
-        return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
 import signal
 import sys
 from collections.abc import Callable, Generator
@@ -151,12 +150,6 @@ def folder(path: Path) -> Path:
     except OSError as exc:
         raise StorageError(f"The folder {path} cannot be made: {exc.strerror}. Choose another with --out.") from exc
     return path
-
-
-def short_name(path: Path) -> str:
-    """Return the last two parts of a path as a name for reports, those of the absolute path: `.` has none of its own."""
-    absolute = Path(os.path.abspath(path))
-    return "/".join(absolute.parts[1:][-2:]) or str(absolute)
 
 
 def write_text(path: Path, text: str) -> None:

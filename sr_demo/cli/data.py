@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sr_demo.cli.console import add_overwrite, print_error, short_name, stoppable, terminal, write_reports
+from sr_demo.cli.console import add_overwrite, print_error, stoppable, terminal, write_reports
 from sr_demo.errors import first_few
+from sr_demo.system.folders import short_name
 from sr_demo.system.outputs import new_files
 
 if TYPE_CHECKING:

@@ -146,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["bench"]:
-        from sr_demo.cli.bench.old_spellings import with_subcommand
+        from sr_demo.cli.bench.commands import with_subcommand
 
         arguments[1:] = with_subcommand(arguments[1:])
     args = build_parser().parse_args(arguments)

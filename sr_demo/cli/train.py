@@ -16,9 +16,10 @@ from typing import Any
 import torch
 
 from sr_demo.cli import train_digits as digits
-from sr_demo.cli.console import short_name, stoppable
+from sr_demo.cli.console import stoppable
 from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.system.file_sizes import file_size
+from sr_demo.system.folders import short_name
 from sr_demo.system.outputs import refuse_existing
 from sr_demo.training import run_state, sources
 from sr_demo.training.cards import write_card, write_weights
@@ -128,11 +129,15 @@ def _train(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and not low <= value <= high:
             raise BadInput(f"--{name} takes a number from {low} to {high}, not {value}.")
-    if args.recipe in digits.NAMES and args.out:
+    if args.recipe in digits.NAMES:
         return digits.train_digits(args, choose_device(args.device))
     if not (args.recipe and args.data and args.out):
         raise BadInput("train needs RECIPE, --data and --out; or --benchmark, which needs none of them.")
     recipe = find(args.recipe)
+    if recipe.degradation == "unknown" and (args.teacher or args.synthetic):
+        raise BadInput(
+            f"{recipe.name} learns from unpaired photos: leave out {'--teacher' if args.teacher else '--synthetic'}."
+        )
     if args.out.suffix != ".safetensors":
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
     device = choose_device(args.device)
@@ -219,6 +224,8 @@ def refuse_spent(budget: Budget, values: dict[str, Any], start: Path) -> None:
 
 def _load_pairs(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs, Pairs]:
     pairs = sources.load(args.data, scale, patch, print, args.track, args.pictures)  # words: ok
+    if args.val and sources.is_div2k(args.val):
+        return pairs, sources.load_div2k(args.val, "valid", scale, sources.VALIDATION_SIDE, print, args.track)
     if args.val:
         return pairs, sources.load(args.val, scale, sources.VALIDATION_SIDE)
     validation = sources.load_validation(args.data, scale, print, args.track)
@@ -226,12 +233,15 @@ def _load_pairs(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs
 
 
 def _with_fitting_patches(recipe: Recipe, pairs: Pairs) -> Recipe:
-    """Return the recipe with patches no larger than the smallest image; print a line if that changes them."""
-    largest = max(phase.patch for phase in recipe.phases)
-    if pairs.smallest >= largest:
+    """Return the recipe with patches no larger than the smallest image; print a line if that changes them.
+
+    Their sides stay even, since the discriminator takes HR patches with multiples of 8 pixels only.
+    """
+    largest, side = max(phase.patch for phase in recipe.phases), pairs.smallest // 2 * 2
+    if side >= largest:
         return recipe
-    print(f"patches of {largest} pixels are cut to {pairs.smallest}, the smallest picture's side")
-    phases = tuple(replace(phase, patch=min(phase.patch, pairs.smallest)) for phase in recipe.phases)
+    print(f"patches of {largest} pixels are cut to {side}: the smallest picture's side is {pairs.smallest}")
+    phases = tuple(replace(phase, patch=min(phase.patch, side)) for phase in recipe.phases)
     return replace(recipe, phases=phases)
 
 

@@ -44,6 +44,8 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
     Returns:
         The exit status 0.
     """
+    if not args.out:
+        raise BadInput(f"train {args.recipe} needs --out.")
     recipe = find(args.recipe)
     if args.out.suffix != ".safetensors":
         raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")

@@ -1,4 +1,4 @@
-"""Listing of the files in a folder: hidden files are left out and counted, what cannot be read is named."""
+"""Listing of the files in a folder: hidden files are left out and counted, what cannot be read is named; short names."""
 
 from __future__ import annotations
 
@@ -75,3 +75,9 @@ def list_files(folder: Path, *, recursive: bool = False, without: Path | None = 
 def is_hidden(name: str) -> bool:
     """Return whether a file or folder of this name is hidden: the name begins with a dot, or belongs to the system."""
     return (name.startswith(".") and name != "..") or name == _SYSTEM_FOLDER
+
+
+def short_name(path: Path) -> str:
+    """Return the last two parts of a path as a name for reports, those of the absolute path: `.` has none of its own."""
+    absolute = Path(os.path.abspath(path))
+    return "/".join(absolute.parts[1:][-2:]) or str(absolute)

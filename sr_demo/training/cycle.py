@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sr_demo.errors import BadInput
 from sr_demo.training.adversarial import Discriminator, generator_loss
 from sr_demo.training.data import Pairs, sample
 from sr_demo.training.liif import embedded_edsr
@@ -81,6 +82,9 @@ class CycleTrainer(Trainer):
     """
 
     def __init__(self, recipe: Recipe, pairs: Pairs, validation: Pairs, device: torch.device, seed: int = 0) -> None:
+        """Prepare the networks; arguments as for `Trainer`. Raises BadInput when there are fewer than two pairs."""
+        if len(pairs.hr) < 2:
+            raise BadInput(f"{recipe.name} needs two training pictures or more: clean ones and, apart, degraded ones.")
         degraded = with_unknown_degradation(pairs, recipe.scale)
         super().__init__(recipe, degraded, with_unknown_degradation(validation, recipe.scale), device, seed)
         edsr, self.began_as = embedded_edsr(), "edsr"
@@ -120,15 +124,12 @@ class CycleTrainer(Trainer):
         loss = loss + weights["gan"] * generator_loss(self.hr_discriminator.logits(upscaled, self.reduced))
         loss = loss + weights["gan-small"] * generator_loss(self.lr_discriminator.logits(degraded, self.reduced))
         loss = loss + weights["energies"] * (detail_energy(degraded) - detail_energy(x)).abs().mean()
-        self.optimiser.zero_grad(set_to_none=True)
         self.degrader_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self._update(self.optimiser, self.network, rate)
+        value = self._descend(loss, rate)
         self._update(self.degrader_optimiser, self.degrader, _DEGRADER_RATE * rate)
         self.hr_discriminator.step(upscaled.detach(), y, rate, self.reduced)
         self.lr_discriminator.step(degraded.detach(), x, _LR_DISCRIMINATOR_RATE * rate, self.reduced)
-        self.ema.update_parameters(self.network)
-        return self._record(loss)
+        return value
 
     def state(self) -> dict[str, Any]:
         """Return the complete state of the run, from which it can be continued."""

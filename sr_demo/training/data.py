@@ -14,16 +14,21 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from sr_demo.codecs.image_files import find_images
+from sr_demo.codecs.libraries import LIBRARY_ERRORS
 from sr_demo.codecs.sniff import with_file_name
 from sr_demo.errors import BadInput, SRError, first_few
 from sr_demo.image import Image, quantize, read
 from sr_demo.imaging.resize import downscale
+from sr_demo.system import memory
 
 log = logging.getLogger("sr_demo")
 
 TrainingImage = NDArray[np.uint8]
+_MEMORY_SHARE = 0.7
+"""Largest share of the free memory that decoded images may occupy."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +56,27 @@ class Pairs:
         return replace(self, names=names, hr=hr, lr=lr)
 
 
-def load_folder(folder: Path, scale: int, smallest: int, report: Callable[[str], None] = print) -> Pairs:
-    """Load all images of a folder and compute their LR images.
+def load_folder(
+    folder: Path, scale: int, smallest: int, report: Callable[[str], None] = print, limit: int | None = None
+) -> Pairs:
+    """Load the images of a folder and compute their LR images.
 
     Args:
         folder: The folder; its subfolders are not searched.
         scale: HR side / LR side; HR is cropped to multiples of it.
         smallest: Images with a shorter LR side than this are skipped.
         report: Receives one sentence for each skipped file.
+        limit: Largest number of images, evenly spread over the files; None for all.
 
     Raises:
-        BadInput: The folder is missing or contains no usable images.
+        BadInput: The folder is missing or contains no usable images, or these would not fit into memory.
     """
     if not folder.is_dir():
         raise BadInput(f"There is no folder {folder}: training needs a folder of high-resolution pictures.")
     files = image_files(folder)
+    if limit is not None:
+        files = [files[i] for i in evenly_spread(len(files), limit)]
+    check_memory(files)
     names: list[str] = []
     hr: list[TrainingImage] = []
     lr: list[TrainingImage] = []
@@ -98,6 +109,29 @@ def image_files(folder: Path) -> list[Path]:
     for sentence in first_few(found.unreadable):
         log.warning("%s", sentence)
     return list(found.images)
+
+
+def evenly_spread(count: int, limit: int) -> list[int]:
+    """Return at most `limit` of the indices of `count` images, evenly spread, with the first and the last."""
+    return sorted({round(i * (count - 1) / max(limit - 1, 1)) for i in range(min(limit, count))})
+
+
+def check_memory(files: Sequence[Path]) -> None:
+    """Raise BadInput if the decoded images would not fit into memory."""
+    need = 0
+    for path in files:
+        try:
+            with Pillow.open(path) as opened:
+                need += opened.width * opened.height * 3
+        except LIBRARY_ERRORS:
+            continue  # the later reading reports it
+    free = memory.available_bytes()
+    if need > free * _MEMORY_SHARE:
+        fits = max(int(len(files) * free * _MEMORY_SHARE / need), 1)
+        raise BadInput(
+            f"These {len(files)} pictures take {need / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free: "
+            f"take fewer with --pictures {fits}, or name a smaller folder."
+        )
 
 
 def read_rgb(path: Path) -> TrainingImage:

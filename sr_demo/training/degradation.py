@@ -1,4 +1,4 @@
-"""Synthetic degradation of real photos: blur, resizing, noise and JPEG, applied twice.
+"""Synthetic degradation of real photos: one or two rounds of blur, resizing, noise and JPEG.
 
 This is the second-order model of Real-ESRGAN (Wang et al. 2021, arXiv 2107.10833), on batches in torch. Sizes and filters are
 drawn once per batch, strengths per image. Legend: N = batch; H, W = height and width of the HR images.
@@ -51,14 +51,6 @@ class Degradation:
     final_sinc: float
 
 
-PUBLISHED = Degradation(
-    passes=(
-        Pass(1.0, (0.2, 3.0), 0.1, (0.2, 0.7, 0.1), (0.15, 1.5), (1, 30), (0.05, 3.0), 0.4, (30, 95)),
-        Pass(0.8, (0.2, 1.5), 0.1, (0.3, 0.4, 0.3), (0.3, 1.2), (1, 25), (0.05, 2.5), 0.4, (30, 95)),
-    ),
-    second=1.0,
-    final_sinc=0.8,
-)
 MODERATE = Degradation(
     passes=(
         Pass(0.8, (0.2, 2.4), 0.1, (0.2, 0.5, 0.3), (0.3, 1.5), (1, 22), (0.05, 2.0), 0.4, (30, 95)),

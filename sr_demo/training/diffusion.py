@@ -114,13 +114,10 @@ class DiffusionTrainer(Trainer):
             logits = self._logits(estimate) if adversarial else None
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
                 loss = loss + self.objective(replace(phase, losses=others), estimate, hr, logits)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self._update(self.optimiser, network, rate)
+        value = self._descend(loss, rate)
         if adversarial and self.discriminator is not None:
             self.discriminator.step(estimate.detach(), hr, rate, self.reduced)
-        self.ema.update_parameters(network)
-        return self._record(loss)
+        return value
 
     def _shifted(self, network: ShiftUNet, hr: Tensor, start: Tensor, level: Tensor) -> Tensor:
         """Return x at `level` of the chain from `hr` to `start` (the formula of `shift_schedule`).

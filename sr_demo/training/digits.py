@@ -237,9 +237,18 @@ class DigitTrainer:
         }
 
     def restore(self, values: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from what `state` returned.
+
+        Raises:
+            BadInput: The state is that of another network.
+        """
+        try:
+            self.network.load_state_dict(values["network"])
+        except RuntimeError as problem:
+            raise BadInput(
+                f"The state of recipe {values['recipe']!r} holds another network than this recipe's."
+            ) from problem
         self.began_with, self.plans = values.get("began_with"), values.get("plans", [])
-        self.network.load_state_dict(values["network"])
         self.ema.load_state_dict(values["ema"])
         self.optimiser.load_state_dict(values["optimiser"])
         if self.discriminator is not None and self.discriminator_optimiser is not None:

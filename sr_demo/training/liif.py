@@ -80,11 +80,7 @@ class LiifTrainer(Trainer):
                 batch_tensor(drawn.lr, self.device), drawn.places.to(self.device), drawn.cells.to(self.device)
             )
         loss = F.l1_loss(predicted, torch.from_numpy(drawn.colours).to(self.device).float() / 255.0)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self._update(self.optimiser, network, learning_rate(self.recipe.phases, fraction, self.recipe.warm_up))
-        self.ema.update_parameters(network)
-        return self._record(loss)
+        return self._descend(loss, learning_rate(self.recipe.phases, fraction, self.recipe.warm_up))
 
 
 def embedded_edsr() -> EDSR:

@@ -107,13 +107,10 @@ class Trainer:
         logits = self._logits(sr) if adversarial else None
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced):
             loss = self.objective(phase, sr, hr, logits)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self._update(self.optimiser, self.network, rate)
+        value = self._descend(loss, rate)
         if adversarial and self.discriminator is not None:
             self.discriminator.step(sr.detach(), hr, rate, self.reduced)
-        self.ema.update_parameters(self.network)
-        return self._record(loss)
+        return value
 
     def validate(self, rate: float) -> float:
         """Score the EMA and append a value to every curve.
@@ -198,8 +195,12 @@ class Trainer:
         degraded = degrade(target, self.recipe.scale, self.rng, self.noise)
         return degraded.to(memory_format=torch.channels_last), target
 
-    def _record(self, loss: Tensor) -> float:
-        """Count one iteration and return its loss as a float."""
+    def _descend(self, loss: Tensor, rate: float) -> float:
+        """Update the network and its EMA by the gradient of `loss`, count one iteration, and return its loss."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self._update(self.optimiser, self.network, rate)
+        self.ema.update_parameters(self.network)
         self.iteration += 1
         self._losses.append(float(loss.detach()))
         return self._losses[-1]

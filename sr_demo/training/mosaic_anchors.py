@@ -2,8 +2,7 @@
 
 Adjusted anchored neighbourhood regression (A+, Timofte et al. 2014, ACCV): anchors are spherical k-means centroids of window
 features; each has a ridge regression from the features of its nearest samples to their residuals over bicubic. Training
-takes minutes on a CPU. Command:
-`python -m sr_demo.training.mosaic_anchors --data DIR --out weights/mosaic-memory-x4.safetensors`.
+takes minutes on a CPU. Command: `python -m sr_demo memory train --data DIR --out weights/mosaic-memory-x4.safetensors`.
 Legend: N = samples; K = anchors; d = length of a feature.
 """
 
@@ -34,9 +33,10 @@ from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.full_reference import psnr_y, ssim_y
 from sr_demo.progress import SILENT
 from sr_demo.system.file_sizes import file_size
+from sr_demo.system.folders import short_name
 from sr_demo.system.outputs import refuse_existing
 from sr_demo.training.data import image_files, read_rgb
-from sr_demo.training.sources import load_test_sets, split_indices
+from sr_demo.training.sources import load_test_sets, split_indices, validation_folder
 
 LICENCE = "Apache-2.0"
 _QUIET = 0.01
@@ -163,8 +163,14 @@ def fit(samples: Samples, recipe: Recipe, report: Callable[[str], None]) -> Anch
     return AnchoredRegression(project, anchors, regressors)
 
 
-def write(memory: AnchoredRegression, path: Path) -> None:
-    """Write `memory` to `path` atomically: anchors and regressors in fp16, the projection in fp32."""
+def write(memory: AnchoredRegression, path: Path, examine: Callable[[AnchoredRegression], None]) -> None:
+    """Write `memory` to `path`: anchors and regressors in fp16, the projection in fp32.
+
+    Args:
+        memory: Anchors and regressors.
+        path: The .safetensors file, which appears when it is complete and `examine` has returned.
+        examine: Receives what the file holds.
+    """
     from safetensors.numpy import save
 
     from sr_demo.training.run_state import write_atomically
@@ -175,7 +181,12 @@ def write(memory: AnchoredRegression, path: Path) -> None:
         "regressors": memory.regressors.astype(np.float16),
     }
     content = save(tensors)
-    write_atomically(path, lambda target: target.write_bytes(content))
+
+    def write_examined(target: Path) -> None:
+        target.write_bytes(content)
+        examine(load(target))
+
+    write_atomically(path, write_examined)
 
 
 def write_card(path: Path, recipe: Recipe, facts: dict[str, Any], scores: dict[str, Any]) -> dict[str, Any]:
@@ -245,11 +256,11 @@ def train(data: Path, out: Path, validation: Path | None, test_sets: Path | None
     start = time.monotonic()
     samples = gather(files, recipe, print)
     print(f"{len(samples.windows)} windows of {len(files)} photos, {time.monotonic() - start:.0f} s", flush=True)
-    write(fit(samples, recipe, lambda text: print(text, end="\r", flush=True)), out)
+    fitted = fit(samples, recipe, lambda text: print(text, end="\r", flush=True))
     seconds = round(time.monotonic() - start)
-    memory = load(out)
-    scores = {name: score(memory, pairs) for name, pairs in held.items()}
-    what = {"what": "/".join(data.parts[-2:]), "count": len(files), "licence": licence}
+    scores: dict[str, dict[str, float]] = {}
+    write(fitted, out, lambda stored: scores.update({name: score(stored, pairs) for name, pairs in held.items()}))
+    what = {"what": short_name(data), "count": len(files), "licence": licence}
     facts = {"data": what, "windows": len(samples.windows), "seconds": seconds, "device": "CPU"}
     card = write_card(out, recipe, facts, scores)
     print(f"{out}: {file_size(card['bytes'])}, {seconds} s, {scores}")
@@ -257,9 +268,9 @@ def train(data: Path, out: Path, validation: Path | None, test_sets: Path | None
 
 def _photos(data: Path, validation: Path | None) -> tuple[list[Path], list[Path]]:
     """The photos to train from, and those that validate. Raises BadInput."""
-    files, beside = image_files(data), data.parent / "val"
-    if validation or beside.is_dir():
-        return files, image_files(validation or beside)
+    files, folder = image_files(data), validation or validation_folder(data)
+    if folder is not None:
+        return files, image_files(folder)
     training, held_out = split_indices(len(files))
     return [files[i] for i in training], [files[i] for i in held_out]
 
@@ -290,10 +301,3 @@ def run_anchor_training(args: argparse.Namespace) -> int:
         print(problem, file=sys.stderr)
         return 2
     return 0
-
-
-if __name__ == "__main__":
-    arguments = argparse.ArgumentParser("python -m sr_demo.training.mosaic_anchors")
-    add_anchor_arguments(arguments)
-    print("Hint: this is python -m sr_demo memory train.", file=sys.stderr)
-    sys.exit(run_anchor_training(arguments.parse_args()))

@@ -76,11 +76,6 @@ class MuonAdamW:
         self._adamw = torch.optim.AdamW(rest, lr=0.0, betas=(0.9, 0.99), weight_decay=0.0)
 
     @property
-    def parts(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
-        """Muon and AdamW."""
-        return self._muon, self._adamw
-
-    @property
     def param_groups(self) -> list[dict[str, Any]]:
         """The parameter groups of both, for setting the learning rate."""
         return self._muon.param_groups + self._adamw.param_groups

@@ -23,8 +23,10 @@ from sr_demo.image import Image
 from sr_demo.imaging.degradation import Realistic, degrade
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.metrics.niqe import BLOCK, Blocks, NssModel, blocks, fit, niqe
+from sr_demo.system.folders import short_name
 from sr_demo.training.data import as_float, image_files, read_rgb
 from sr_demo.training.run_state import write_atomically
+from sr_demo.training.sources import validation_folder
 
 LICENCE = "Apache-2.0"
 THRESHOLD = 0.75
@@ -122,17 +124,16 @@ def write_card(path: Path, facts: dict[str, Any]) -> dict[str, Any]:
 def run(args: argparse.Namespace) -> int:
     """Fit from the command line; return 0, or 2 after printing what is wrong."""
     try:
-        folder = args.val or args.data.parent / "val"
-        is_checked = args.val or folder.is_dir()
-        validation = [as_float(read_rgb(path)) for path in image_files(folder)] if is_checked else []
+        folder = args.val or validation_folder(args.data)
+        validation = [as_float(read_rgb(path)) for path in image_files(folder)] if folder else []
         start = time.monotonic()
         natural, photos, count = fit_folder(args.data)
-        write(natural, args.out)
         seconds = round(time.monotonic() - start)
-        data = {"what": "/".join(args.data.parts[-2:]), "count": photos, "blocks": count, "licence": args.licence}
+        data = {"what": short_name(args.data), "count": photos, "blocks": count, "licence": args.licence}
         facts: dict[str, Any] = {"data": data, "seconds": seconds}
         if validation:
             facts["checks"] = checks(validation, natural)
+        write(natural, args.out)
         card = write_card(args.out, facts)
     except SRError as problem:
         print(problem, file=sys.stderr)

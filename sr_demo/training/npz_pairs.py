@@ -13,7 +13,7 @@ import numpy as np
 from sr_demo.codecs.npz import choose, find_stacks, npz_files, read_stack
 from sr_demo.errors import BadInput
 from sr_demo.metrics.full_reference import psnr_rgb
-from sr_demo.training.data import Pairs, TrainingImage, as_float, downscale_8bit
+from sr_demo.training.data import Pairs, TrainingImage, as_float, downscale_8bit, evenly_spread
 
 _COMPARED = 8
 """Number of pairs that are compared to check that both arrays have the same order."""
@@ -54,8 +54,10 @@ def _compare(
     hr: Sequence[TrainingImage], lr: Sequence[TrainingImage], scale: int, files: str, report: Callable[[str], None]
 ) -> None:
     """Report how well LR matches HR. Raises BadInput if LR shows something else."""
-    picked = sorted({round(i * (len(hr) - 1) / max(_COMPARED - 1, 1)) for i in range(min(_COMPARED, len(hr)))})
-    values = [min(psnr_rgb(as_float(downscale_8bit(hr[i], scale)), as_float(lr[i]), border=0), 99.0) for i in picked]
+    values = [
+        min(psnr_rgb(as_float(downscale_8bit(hr[i], scale)), as_float(lr[i]), border=0), 99.0)
+        for i in evenly_spread(len(hr), _COMPARED)
+    ]
     median = float(np.median(values))
     if median < _LEAST_PSNR:
         raise BadInput(f"{files} are not in the same order: the LR images show something else than the HR images.")

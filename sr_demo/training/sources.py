@@ -12,18 +12,23 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image as Pillow
 
 from sr_demo.codecs.npz import is_npz
 from sr_demo.errors import BadInput
-from sr_demo.system import memory
-from sr_demo.training.data import Pairs, TrainingImage, downscale_8bit, image_files, load_folder, read_rgb
+from sr_demo.training.data import (
+    Pairs,
+    TrainingImage,
+    check_memory,
+    downscale_8bit,
+    evenly_spread,
+    image_files,
+    load_folder,
+    read_rgb,
+)
 from sr_demo.training.npz_pairs import load_npz
 
 Track = Literal["bicubic", "unknown"]
 Report = Callable[[str], None]
-_MEMORY_SHARE = 0.7
-"""Largest share of the free memory that decoded images may occupy."""
 _HELD_OUT = 64
 """Largest number of images held out for validation if the data has no validation set."""
 VALIDATION_SIDE = 16
@@ -54,7 +59,7 @@ def load(
         return load_div2k(path, "train", scale, smallest, report, track, limit)
     if track == "unknown":
         raise BadInput(f"{path} has no unknown track: that comes with DIV2K (DIV2K_train_LR_unknown/X{scale}).")
-    return _subsampled(load_folder(path, scale, smallest, report), limit)
+    return load_folder(path, scale, smallest, report, limit)
 
 
 def load_validation(path: Path, scale: int, report: Report = print, track: Track = "bicubic") -> Pairs | None:
@@ -65,9 +70,14 @@ def load_validation(path: Path, scale: int, report: Report = print, track: Track
         if not (path / "DIV2K_valid_HR").is_dir():
             return None
         return load_div2k(path, "valid", scale, VALIDATION_SIDE, report, track)
+    folder = validation_folder(path)
+    return None if folder is None else load_folder(folder, scale, VALIDATION_SIDE, report)
+
+
+def validation_folder(path: Path) -> Path | None:
+    """Return the folder `val` beside the folder `path`; None if there is none, or `path` is that folder itself."""
     folder = Path(os.path.abspath(path)).parent / "val"
-    is_other = folder.is_dir() and not folder.samefile(path)
-    return load_folder(folder, scale, VALIDATION_SIDE, report) if is_other else None
+    return folder if path.is_dir() and folder.is_dir() and not folder.samefile(path) else None
 
 
 def split(pairs: Pairs) -> tuple[Pairs, Pairs]:
@@ -125,9 +135,9 @@ def load_div2k(
     else:
         report(f"no {folder.relative_to(root)}: LR images are made from HR (bicubic)")
     if limit is not None:
-        picked = _evenly_spread(len(hr_files), limit)
+        picked = evenly_spread(len(hr_files), limit)
         hr_files, lr_files = [hr_files[i] for i in picked], [lr_files[i] for i in picked]
-    _check_memory(hr_files)
+    check_memory(hr_files)
     names: list[str] = []
     hr: list[TrainingImage] = []
     lr: list[TrainingImage] = []
@@ -220,29 +230,7 @@ def _lr_files(hr_files: Sequence[Path], folder: Path, scale: int) -> list[Path]:
     return found
 
 
-def _check_memory(files: Sequence[Path]) -> None:
-    """Raise BadInput if the decoded images would not fit into memory."""
-    need = 0
-    for path in files:
-        try:
-            with Pillow.open(path) as opened:
-                need += opened.width * opened.height * 3
-        except (OSError, Pillow.DecompressionBombError):
-            continue  # the later reading reports it
-    free = memory.available_bytes()
-    if need > free * _MEMORY_SHARE:
-        fits = max(int(len(files) * free * _MEMORY_SHARE / need), 1)
-        raise BadInput(
-            f"These {len(files)} pictures take {need / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB are free: "
-            f"take fewer with --pictures {fits}."
-        )
-
-
-def _evenly_spread(count: int, limit: int) -> list[int]:
-    return sorted({round(i * (count - 1) / max(limit - 1, 1)) for i in range(min(limit, count))})
-
-
 def _subsampled(pairs: Pairs, limit: int | None) -> Pairs:
     if limit is None or limit >= len(pairs.hr):
         return pairs
-    return replace(pairs.subset(_evenly_spread(len(pairs.hr), limit)))
+    return replace(pairs.subset(evenly_spread(len(pairs.hr), limit)))

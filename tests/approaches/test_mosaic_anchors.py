@@ -171,6 +171,44 @@ def test_the_command_refuses_before_it_writes(
     assert list(tmp_path.iterdir()) == [small_photos]
 
 
+def test_training_photos_do_not_validate_themselves(
+    small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder `val` lies beside the folder of photos, however that is named, and is another one."""
+    beside = tmp_path / "val"
+    small_photos.rename(beside)
+    trained, held_out = training._photos(beside, None)
+    assert len(trained) == len(held_out) == 1 and trained != held_out
+    (tmp_path / "train").mkdir()
+    Pillow.new("RGB", (8, 8)).save(tmp_path / "train" / "c.png")
+    (tmp_path / "train" / "val").mkdir()
+    monkeypatch.chdir(tmp_path / "train")
+    trained, held_out = training._photos(Path(), None)
+    assert [path.name for path in trained] == ["c.png"]
+    assert [path.parent for path in held_out] == [beside, beside]
+
+
+def test_a_training_that_is_interrupted_while_it_scores_leaves_nothing_and_can_be_repeated(
+    small_photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = training.Recipe(per_picture=200, sizes=(1.0,), anchors=4, dimension=8, neighbours=64, rounds=2)
+    monkeypatch.setattr(training, "Recipe", lambda seed: small)
+    command = ["memory", "train", "--data", str(small_photos), "--out", str(tmp_path / "small.safetensors")]
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "score", interrupted)
+        assert main(command) == 130
+    assert list(tmp_path.iterdir()) == [small_photos]
+    monkeypatch.chdir(small_photos)
+    command[3] = "."
+    assert main(command) == 0
+    card = json.loads((tmp_path / "small.json").read_text())
+    assert card["data"]["what"] == f"{tmp_path.name}/in" and card["scores"]["val"]["psnr_y"] > 20
+
+
 def test_training_refuses_too_few_windows_and_empty_folders(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no pictures"):
         training.train(tmp_path, tmp_path / "x.safetensors", tmp_path, None, "", SMALL)

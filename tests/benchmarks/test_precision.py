@@ -54,6 +54,15 @@ def test_a_network_is_compared_with_itself_in_fp32(folder: Path, monkeypatch: py
     assert found[0].exact > 15 and abs(found[0].change) < MAX_CHANGE and "espcn" in notes
 
 
+def test_an_attention_network_that_ships_in_int8_is_scored_in_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which rows there are, without the runs of HAT."""
+    monkeypatch.setattr(quantization, "missing", lambda: "nncf")
+    monkeypatch.setattr(precision.Runner, "warm", lambda *_: None)
+    monkeypatch.setattr(precision, "_mean", lambda runner, job, found: (30.0, job.precision))
+    rows = [(one.how, one.int8) for one in differences(folder, ["hat"])]
+    assert rows[-1] == ("int8", True) and len(rows) == 2
+
+
 def test_an_unknown_network_and_an_empty_folder_are_refused(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -1,4 +1,4 @@
-"""`bench`: subcommands, the old spellings of them, and imports that wait until a command is chosen."""
+"""`bench`: subcommands, the default one, and imports that wait until a command is chosen."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from sr_demo.benchmarks import fresh_process
-from sr_demo.cli.bench.commands import SUBCOMMANDS
-from sr_demo.cli.bench.old_spellings import with_subcommand
+from sr_demo.cli.bench.commands import SUBCOMMANDS, with_subcommand
 from sr_demo.cli.main import main
 from sr_demo.errors import SRError
 
@@ -21,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_each_subcommand_has_a_module_of_its_name() -> None:
     files = {path.stem for path in (ROOT / "sr_demo/cli/bench").glob("*.py")}
     names = {command.name.replace("-", "_") for command in SUBCOMMANDS}
-    assert files == names | {"__init__", "commands", "arguments", "old_spellings"}
+    assert files == names | {"__init__", "commands", "arguments"}
 
 
 @pytest.mark.parametrize("command", SUBCOMMANDS, ids=lambda command: command.name)
@@ -35,29 +34,6 @@ def test_each_subcommand_explains_itself(command, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (["--startup", "--rounds", "3", "--startup-cache", "c"], ["startup", "--cache", "c", "--rounds", "3"]),
-        (["--around", "--megapixels", "4", "--megapixels=16"], ["overhead", "--megapixels", "4", "--megapixels", "16"]),
-        (["--halos", "--case", "edsr", "--case", "hat"], ["halos", "edsr", "hat"]),
-        (["--tiles", "--case=edsr", "--rounds", "2"], ["tiles", "edsr", "--rounds", "2"]),
-        (["--growth", "espcn", "--growth", "rdn", "--rounds", "3"], ["growth", "espcn", "rdn", "--rounds", "3"]),
-        (["--costs", "show"], ["costs"]),
-        (["--costs", "all", "--case", "edsr"], ["costs", "edsr", "--write", "all"]),
-        (["--precision-from", "Set5", "--case", "edsr"], ["precision", "Set5", "edsr"]),
-    ],
-)
-def test_old_spellings_mean_subcommands_and_are_reported(
-    old: list[str], new: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert with_subcommand(old) == new
-    said = capsys.readouterr()
-    assert said.out == ""
-    (hint,) = said.err.splitlines()
-    assert hint.startswith("sr_demo: `bench --") and f"is now `bench {' '.join(new)}`" in hint
-
-
-@pytest.mark.parametrize(
     ("given", "meant"),
     [
         ([], ["speed"]),
@@ -68,17 +44,15 @@ def test_old_spellings_mean_subcommands_and_are_reported(
         (["nothing"], ["nothing"]),
     ],
 )
-def test_without_a_subcommand_speed_is_meant(
-    given: list[str], meant: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_subcommand_speed_is_meant(given: list[str], meant: list[str]) -> None:
     assert with_subcommand(given) == meant
-    assert capsys.readouterr().err == ""
 
 
-def test_an_old_spelling_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--halos", "--case", "espcn"]) == 0
-    said = capsys.readouterr()
-    assert said.out.splitlines()[-1].startswith("espcn") and "bench halos espcn" in said.err
+@pytest.mark.parametrize("rounds", ["0", "-1", "abc"])
+def test_rounds_are_a_whole_number_from_1(rounds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["bench", "tiles", "espcn", "--rounds", rounds])
+    assert f"'{rounds}' is not a whole number from 1" in capsys.readouterr().err
 
 
 def test_unknown_steps_are_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from argparse import Namespace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from sr_demo.imaging.samples import SAMPLES
 from sr_demo.metrics import niqe as module
 from sr_demo.metrics.niqe import BLOCK, FEATURES, FIT, Blocks, blocks, distance, fit, fit_asymmetric, niqe, own_fit
 from sr_demo.metrics.scores import COLUMNS, score
+from sr_demo.training import niqe_fit
 from sr_demo.training.niqe_fit import fit_folder, write
 from tests.conftest import noise
 
@@ -152,6 +155,25 @@ def test_a_folder_is_fitted_and_read_back(tmp_path, monkeypatch):
         np.testing.assert_array_equal(own_fit().covariance, natural.covariance)
     finally:
         own_fit.cache_clear()
+
+
+def test_photos_that_are_fitted_are_not_checked_and_no_file_appears_before_its_card(tmp_path, monkeypatch, capsys):
+    """The folder `val` beside the fitted one is checked, unless it is the fitted one itself."""
+    for i in range(3):
+        for folder in ("val", "train"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Pillow.fromarray(quantize(noise(384, 384, seed=i))).save(tmp_path / folder / f"{i}.png")
+    monkeypatch.chdir(tmp_path / "val")
+    arguments = Namespace(data=Path(), val=None, out=tmp_path / "fit.npz", licence="")
+    assert niqe_fit.run(arguments) == 0
+    card = json.loads((tmp_path / "fit.json").read_text())
+    assert card["data"]["what"] == f"{tmp_path.name}/val" and "checks" not in card
+    monkeypatch.setattr(niqe_fit, "checks", None)
+    arguments.data, arguments.out = tmp_path / "train", tmp_path / "other.npz"
+    with pytest.raises(TypeError):
+        niqe_fit.run(arguments)
+    assert not arguments.out.exists()
+    capsys.readouterr()
 
 
 def test_it_is_a_column_that_needs_no_reference(photo):

@@ -6,6 +6,8 @@ import argparse
 import copy
 import json
 import signal
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,13 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from sr_demo.cli.main import main
 from sr_demo.cli.train import add_train_arguments, run_train
 from sr_demo.cli.train_digits import mnist as mnist_here
 from sr_demo.digits import data
 from sr_demo.digits.data import load
 from sr_demo.errors import BadInput
+from sr_demo.networks import digits as networks
 from sr_demo.training import run_state
 from sr_demo.training.digit_recipes import find
 from sr_demo.training.digits import DigitTrainer
@@ -117,6 +121,19 @@ def test_states_of_earlier_versions_are_resumed(mnist: Path, tmp_path: Path) -> 
     resumed = DigitTrainer(recipe, digits, torch.device("cpu"), seed=3)
     resumed.restore(run_state.load(tmp_path / "old.pt", recipe.name))
     assert whole.step(0.95) == resumed.step(0.95)
+
+
+def test_a_state_of_a_network_of_other_sizes_is_refused_with_a_sentence(mnist: Path, tmp_path: Path) -> None:
+    recipe, (digits, _) = find("digits-vaegan"), load(mnist)
+    smaller = replace(recipe, build=partial(networks.vaegan, latent=32, encoder=24, decoder=24))
+    state = DigitTrainer(smaller, digits, torch.device("cpu")).state()
+    with pytest.raises(BadInput, match="holds another network"):
+        DigitTrainer(recipe, digits, torch.device("cpu")).restore(state)
+
+
+def test_digits_need_no_data_but_a_file_to_write(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "digits-vaegan"]) == 2
+    assert capsys.readouterr().err == "train digits-vaegan needs --out.\n"
 
 
 @pytest.mark.parametrize("recipe", ["digits-vaegan", "digits-reader"])

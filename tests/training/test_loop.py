@@ -29,7 +29,7 @@ from sr_demo.networks.rdn import RDN
 from sr_demo.networks.rrdn import RRDN
 from sr_demo.networks.shift_unet import ShiftUNet
 from sr_demo.networks.srresnet import SRResNet
-from sr_demo.training import cycle, diffusion, drct, hat, liif, loop, losses, run_state
+from sr_demo.training import cycle, diffusion, drct, hat, liif, loop, losses, run_state, sources
 from sr_demo.training.adversarial import Discriminator
 from sr_demo.training.cycle import CycleTrainer, Degrader
 from sr_demo.training.data import load_folder
@@ -117,6 +117,20 @@ def test_the_last_phase_runs_and_everything_stays_finite(recipe, pairs):
     trainer = train.make_trainer(tiny(recipe), pairs, pairs, CPU, 0)
     assert all(np.isfinite(trainer.step(0.99)) for _ in range(3))
     assert all(p.isfinite().all() for p in trainer.ema.module.parameters())
+
+
+@pytest.mark.parametrize("name", ["srgan", "real-esrgan-direct"])
+def test_patches_cut_to_a_small_image_still_fit_the_discriminator(name, tmp_path, capsys):
+    """Arrays may be of any size: 100 x 100 pixels are 25 x 25 in LR, and the discriminator halves HR three times."""
+    large = np.random.default_rng(0).integers(0, 255, (2, 100, 100, 3), dtype=np.uint8)
+    np.savez(tmp_path / "hr.npz", large)
+    pairs = sources.load(tmp_path / "hr.npz", 4, 48, lambda _: None)
+    recipe = find(name)
+    recipe = replace(tiny(recipe), phases=tuple(replace(phase, batch=1) for phase in recipe.phases))
+    recipe = train._with_fitting_patches(recipe, pairs)
+    assert {phase.patch for phase in recipe.phases} == {24}
+    assert np.isfinite(train.make_trainer(recipe, pairs, pairs, CPU, 0).step(0.99))
+    assert "cut to 24: the smallest picture's side is 25" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["rdn-mse", "real-esrgan-direct"])
@@ -237,7 +251,10 @@ def test_adamw_updates_the_layers_outside_of_muons_prefix():
     network: Any = hat.build_hat(TINY_HAT).to(memory_format=torch.channels_last)
     optimiser = MuonAdamW(network, "layers.")
     upsample, linear = network.upsample[0].weight, network.layers[0].residual_group.blocks[0].attn.qkv.weight
-    owned = [{p.data_ptr() for group in part.param_groups for p in group["params"]} for part in optimiser.parts]
+    owned = [
+        {p.data_ptr() for group in part.param_groups for p in group["params"]}
+        for part in (optimiser._muon, optimiser._adamw)
+    ]
     assert linear.data_ptr() in owned[0] and upsample.data_ptr() in owned[1]
     assert owned[0] | owned[1] == {p.data_ptr() for p in network.parameters()} and not owned[0] & owned[1]
 
@@ -287,10 +304,10 @@ def test_a_state_that_cannot_be_resumed_is_reported_in_one_sentence(tmp_path, co
         run_state.load(file, "edsr")
 
 
-def _arguments(photos, out, *more):
+def _arguments(photos, out, *more, recipe="edsr"):
     parser = argparse.ArgumentParser()
     train.add_train_arguments(parser)
-    return parser.parse_args(["edsr", "--data", str(photos), "--out", str(out), "--device", "cpu", *more])
+    return parser.parse_args([recipe, "--data", str(photos), "--out", str(out), "--device", "cpu", *more])
 
 
 def test_the_command_goes_from_photos_to_weights_and_card(photos, tmp_path, monkeypatch, capsys):
@@ -351,10 +368,10 @@ def test_the_length_of_a_run_is_the_given_one_else_the_planned_one_else_the_defa
 
 
 def test_the_command_reports_what_is_wrong(photos, tmp_path, capsys):
-    out = tmp_path / "e.safetensors"
+    out, nowhere = tmp_path / "e.safetensors", tmp_path / "nowhere"
     cases = (
         (_arguments(photos, tmp_path / "e.pth"), "safetensors"),
-        (_arguments(tmp_path / "nowhere", out), "nowhere"),
+        (_arguments(nowhere, out), "nowhere"),
         (_arguments(photos, out), "192 x 192"),
         (_arguments(photos, out, "--resume"), "nothing to resume"),
         (_arguments(photos, out, "--minutes", "0"), "zero minutes"),
@@ -366,6 +383,8 @@ def test_the_command_reports_what_is_wrong(photos, tmp_path, capsys):
         (_arguments(photos, out, "--pictures", "0"), "--pictures takes a number"),
         (_arguments(photos, out, "--synthetic", "-1"), "--synthetic takes a number"),
         (_arguments(photos, out, "--crops", "0"), "--crops takes a number"),
+        (_arguments(nowhere, out, "--teacher", "edsr", recipe="cyclegan"), "leave out --teacher"),
+        (_arguments(nowhere, out, "--synthetic", "2", recipe="cyclegan"), "leave out --synthetic"),
     )
     for arguments, word in cases:
         assert train.run_train(arguments) == 2
@@ -674,6 +693,11 @@ def test_the_degrader_blurs_and_adds_noise_but_keeps_colours():
     assert (row.diff() >= 0).all() and 0.02 < row[7] < 0.5 and torch.allclose(row[7] + row[8], torch.tensor(1.0))
     spread = grainy.std((0, 2, 3))
     assert 0.01 < spread[0] < spread[1] < spread[2] < 0.05
+
+
+def test_a_cycle_needs_a_clean_and_a_degraded_image(pairs):
+    with pytest.raises(BadInput, match="cyclegan needs two training pictures or more"):
+        train.make_trainer(tiny(find("cyclegan")), pairs.subset([0]), pairs, CPU, 0)
 
 
 def test_a_cycle_resumes_where_it_was_killed(pairs):

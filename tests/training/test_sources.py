@@ -14,7 +14,7 @@ from sr_demo.codecs.npz import find_stacks
 from sr_demo.errors import BadInput
 from sr_demo.image import quantize
 from sr_demo.networks.edsr import EDSR
-from sr_demo.training import sources
+from sr_demo.training import data, sources
 from sr_demo.training.cycle import with_unknown_degradation
 from sr_demo.training.data import downscale_8bit
 from sr_demo.training.recipes import find
@@ -110,12 +110,20 @@ def test_only_div2k_has_an_unknown_track(div2k, tmp_path):
         sources.load(div2k, 2, 8, quiet, "unknown")
 
 
-def test_images_that_would_not_fit_into_memory_are_refused_before_reading(div2k, monkeypatch):
+@pytest.mark.parametrize("folder", ["", "DIV2K_train_HR"])
+def test_images_that_would_not_fit_into_memory_are_refused_before_reading(div2k, folder, monkeypatch):
+    """DIV2K, and the same photos as a plain folder; of those, no more are read than `limit` allows."""
     with monkeypatch.context() as full:
-        full.setattr(sources.memory, "available_bytes", lambda: 40_000)
+        full.setattr(data.memory, "available_bytes", lambda: 40_000)
+        for module in (data, sources):
+            full.setattr(module, "read_rgb", None)
         with pytest.raises(BadInput, match=r"--pictures 1\b"):
-            sources.load(div2k, 4, 8, quiet)
-    assert sources.load(div2k, 4, 8, quiet, limit=1).names == ("0001.png",)
+            sources.load(div2k / folder, 4, 8, quiet)
+    read, calls = data.read_rgb, list[str]()
+    for module in (data, sources):
+        monkeypatch.setattr(module, "read_rgb", lambda path: calls.append(path.name) or read(path))
+    assert sources.load(div2k / folder, 4, 8, quiet, limit=2).names == ("0001.png", "0003.png")
+    assert "0002.png" not in calls
 
 
 # --- npz --------------------------------------------------------------------------------------------------------------
@@ -304,6 +312,14 @@ def test_the_command_refuses_test_sets_before_it_trains(test_set, tmp_path, monk
     named = ("edsr", "--data", str(tmp_path / "photos"), "--out", str(tmp_path / "e.safetensors"))
     assert train.run_train(parser.parse_args([*named, "--test-sets", str(test_set.parent)])) == 2
     assert "Set5/LRx4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("track", ["bicubic", "unknown"])
+def test_div2k_named_for_validation_gives_its_validation_images_in_the_track_of_the_run(div2k, track):
+    arguments = argparse.Namespace(data=div2k, val=div2k, track=track, pictures=None)  # words: ok
+    pairs, validation = train._load_pairs(arguments, 4, 8)
+    assert (len(pairs.hr), validation.names) == (3, ("0801.png",))
+    assert pairs.track == validation.track == track
 
 
 def test_validation_images_lie_beside_the_folder_however_its_path_is_written(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ def add_methods(parser: argparse.ArgumentParser, which: str) -> None:
 
 def add_rounds(parser: argparse.ArgumentParser) -> None:
     """Add `--rounds`."""
-    parser.add_argument("--rounds", type=_at_least_one, default=5, metavar="N", help="runs of each measurement (5)")
+    parser.add_argument("--rounds", type=count, default=5, metavar="N", help="runs of each measurement (5)")
 
 
 def add_megapixels(parser: argparse.ArgumentParser, default: str) -> None:
@@ -28,10 +28,6 @@ def add_megapixels(parser: argparse.ArgumentParser, default: str) -> None:
         metavar="N",
         help=f"size of the result; may be repeated ({default})",
     )
-
-
-def _at_least_one(text: str) -> int:
-    return max(int(text), 1)
 
 
 def count(text: str) -> int:

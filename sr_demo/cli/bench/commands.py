@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from sr_demo.cli.parser import Command, add_commands, in_module
 
@@ -58,6 +59,12 @@ SUBCOMMANDS: tuple[Command, ...] = tuple(
         ("batch-scaling", "how much faster a batch on Ray is with several workers", "--approach edsr --workers 2"),
     )
 )
+
+
+def with_subcommand(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of `bench`, with the first subcommand if none is named."""
+    is_named = arguments and (arguments[0] in {"-h", "--help"} or not arguments[0].startswith("-"))
+    return list(arguments) if is_named else [SUBCOMMANDS[0].name, *arguments]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -23,15 +23,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print each visit and a summary; return 1 when a visitor got no result or a wrong one."""
     from sr_demo.benchmarks.load import Visit, load, summary, wrong
-    from sr_demo.benchmarks.startup import server
+    from sr_demo.benchmarks.server import start
 
     def report(visit: Visit) -> None:
         print(f"visitor {visit.number}: {visit.message or 'result'} after {visit.seconds:.2f} s", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="sr_demo-load-") as scratch:
         folder = Path(scratch)
-        with server(folder / "cache", SR_DEMO_PROXY="1") as (url, seconds):
-            print(f"server up after {seconds:.1f} s; {args.visitors} visitors, {args.method}", flush=True)
-            found = load(url, args.visitors, args.method, folder, report)
+        with start(folder / "cache", folder, folder / "log", {"SR_DEMO_PROXY": "1"}) as server:
+            print(f"server up after {server.seconds:.1f} s; {args.visitors} visitors, {args.method}", flush=True)
+            found = load(server.url, args.visitors, args.method, folder, report)
     print(summary(found))
     return 1 if found.failed or wrong(found.visits) or any(visit.result is None for visit in found.visits) else 0
