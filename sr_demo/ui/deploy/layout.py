@@ -12,6 +12,7 @@ from sr_demo.options import controls
 from sr_demo.reports.verdicts import Budget
 from sr_demo.ui.callers import HEAVY, LIGHT
 from sr_demo.ui.controls import component
+from sr_demo.ui.deploy import example
 from sr_demo.ui.deploy.export_handlers import ExportComponents, ExportHandlers, exportable
 from sr_demo.ui.deploy.handlers import PLAN, DeployComponents, DeployHandlers, choices
 from sr_demo.ui.languages import marked, text
@@ -53,7 +54,7 @@ def deploy_tab(context: PageContext, plan: Plan = PLAN, tab: gr.Tab | None = Non
                 elem_id="lab-line",
             )
             files = gr.File(label=text("report_files"), file_count="multiple", interactive=False)
-            shown = gr.HTML(elem_id="lab-report")
+            shown = gr.HTML(example.html(), elem_id="lab-report")
     export = _export(context)
     report = gr.State(None)
     handlers = DeployHandlers(context, plan, DeployComponents(chosen, report, line, shown, files, stop))
