@@ -254,7 +254,7 @@ def _guaranteed(
             else:
                 many = partial(_in_batches, upscaler, options) if batched else partial(tiling.one_by_one, one)
                 pixels = tiling.run_in_batches(image, plan, scale, many, progress, check, channels, levels=levels)
-            return _Plane(pixels, plan.side, len(plan.tiles))
+            return _Plane(pixels, plan.columns[0].stop, len(plan.tiles))  # the first column is the widest
         except OutOfMemory:
             smaller = plan.smaller()
             if smaller is None:

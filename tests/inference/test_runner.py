@@ -297,6 +297,26 @@ def test_progress_events_are_throttled_and_carry_the_time_left(monkeypatch: pyte
     assert times[10] == pytest.approx(1.0, abs=0.2)
 
 
+def test_the_time_left_counts_neither_loading_nor_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(runner.time, "monotonic", lambda: now)
+    events: list[RunEvent] = []
+    report = runner._throttled(job(fakes.good()), events.append)
+    for step, note in enumerate(["loading", *(f"tile {number} of 4" for number in range(1, 5))]):
+        now = 60.0 * (step > 0) + step  # a minute passes before the first tile, then a second for each
+        report(max(step - 1, 0) / 4, note)
+    assert [h.seconds_left for h in events if isinstance(h, Progressed)] == [None, None, 3, 2, 1]
+
+
+def test_the_reported_width_is_that_of_the_tiles() -> None:
+    """Blended tiles have equal widths below the largest one, and a narrow image has tiles of its own width."""
+    for size, blend, width, tiles in (((90, 90), 4, 45, 4), ((300, 20), 0, 20, 5)):
+        rule = Tiling("tiles", halo=8, blend=blend, largest=64)
+        made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=rule)
+        result = Runner().run(job(made), image_of(noise(*size)))
+        assert (result.tile, result.tiles) == (width, tiles)
+
+
 # --- transparency and gray ------------------------------------------------------------------------------------------
 
 
