@@ -134,7 +134,7 @@ def _train(args: argparse.Namespace) -> int:
         raise BadInput("train needs RECIPE, --data and --out; or --benchmark, which needs none of them.")
     recipe = find(args.recipe)
     if args.out.suffix != ".safetensors":
-        raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
+        raise BadInput(f"--out must name a .safetensors file, not {quoted(args.out.name)}.")
     device = choose_device(args.device)
     state_file = args.state or args.out.with_suffix(".state.pt")
     refuse_earlier_run(args, state_file)
