@@ -118,7 +118,7 @@ def detail_map(
         scale: Scale factor of the result.
 
     Returns:
-        (H, W) in [0, 1], with edges that are soft over about two pixels of the input, memory-mapped if it is large; the number
+        (H, W) in [0, 1], with edges that are soft over about two pixels of the input, memory-mapped if large; the number
         `detail` without `limits`.
     """
     if not limits:

@@ -16,14 +16,15 @@ import pytest
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import OWN, Checkpoint, Tiling, WeightFile
-from sr_demo.errors import BadInput, Cancelled, OutOfMemory
+from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import compute_lock, model_cache, runner
-from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped, job_for
+from sr_demo.inference.jobs import Done, Failed, Job, LoadedModel, Progressed, RunEvent, Started, Stopped, job_for
 from sr_demo.inference.runner import Runner
-from sr_demo.progress import Progress
+from sr_demo.inference.upscale import upscale_image
+from sr_demo.progress import SILENT, Progress
 from sr_demo.system import memory
 from tests import fakes
 from tests.conftest import image_of, noise
@@ -129,6 +130,15 @@ def test_a_bug_is_shown_as_a_reference_and_logged_with_its_traceback(caplog: pyt
 def test_a_result_against_the_contract_is_a_bug_of_the_approach(result) -> None:
     with pytest.raises(AssertionError, match="odd returned"):
         Runner().run(job(fakes.returning(result)), SMALL)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_of_a_users_network_that_are_not_numbers_are_no_bug(value: float) -> None:
+    file = WeightFile("mine.onnx", "0" * 64, 1, path=Path("mine.onnx"))
+    made = fakes.returning(lambda image: readonly(upscaled(image) + np.float32(value)))
+    theirs = job(replace(made, checkpoints=(Checkpoint("mine", "mine", (file,)),)))
+    with pytest.raises(SRError, match=r"not numbers at this precision\. Choose fp32"):
+        upscale_image(LoadedModel(theirs, fakes.upscaler_of(made)), SMALL, SILENT)
 
 
 def test_values_are_clipped_and_results_are_read_only() -> None:
