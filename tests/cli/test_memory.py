@@ -88,7 +88,7 @@ def test_a_built_database_is_listed_used_and_deleted(photos: tuple[Path, ...], r
 
 
 def test_a_long_name_is_cut_in_the_message() -> None:
-    with pytest.raises(BadInput, match="like photos-2024; 'A{59}…' does not"):
+    with pytest.raises(BadInput, match=r"like photos-2024; 'A{59}…' does not"):
         named_databases.find("A" * 50_000)
 
 
