@@ -28,6 +28,7 @@ from collections.abc import Sequence
 log = logging.getLogger("sr_demo")
 
 DISK_REFUSES = "The server's disk is full or cannot be written. Please try again later."
+NOT_NUMBERS = "The network produced values that are not numbers at this precision. Choose fp32 and run again."
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 

@@ -58,13 +58,7 @@ class Timing:
 
 
 def from_card(costs: Mapping[str, Any]) -> tuple[Timing, ...]:
-    """Return the timings in the block `costs` of a card; none if no seconds were measured.
-
-    Cards of earlier versions have the seconds per pixel of later runs at 256 x 256 on two threads.
-    """
-    if "seconds" not in costs and "seconds_per_pixel" in costs:
-        times = (costs["seconds_per_pixel"] * 256 * 256,)
-        return (Timing("torch", 2, (256,), times, times),)
+    """Return the timings in the block `costs` of a card; none if no seconds were measured."""
     return tuple(
         Timing(backend, costs["threads"], *(tuple(found[name]) for name in ("sides", "first", "again")))
         for backend, found in costs.get("seconds", {}).items()

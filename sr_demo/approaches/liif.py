@@ -37,7 +37,7 @@ class LiifOptions(Options):
 class LiifUpscaler:
     """Encodes tiles with their full context, so that no seams are visible, and renders the SR pixels of each tile."""
 
-    backend = ""
+    backend = "torch"
     loss_db = None
 
     def __init__(self, network: LIIF, precision: str) -> None:

@@ -75,7 +75,8 @@ def processor() -> str:
 
 
 @lru_cache
-def _core() -> Any:
+def core() -> Any:
+    """Return the `openvino.Core` of this process."""
     import openvino
 
     return openvino.Core()
@@ -86,7 +87,7 @@ def supports_bf16() -> bool:
     limit = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     if limit and limit not in ("DEFAULT", "ALL") and "AMX" not in limit and "BF16" not in limit:
         return False
-    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def fast_precision() -> Literal["bf16", "fp32"]:
@@ -132,7 +133,7 @@ class ConvertedNetwork:
         self.loss_db = loss_db
         self._scale = scale
         exact = fast_precision() if precision == "int8" else precision
-        self._request = _compiled(str(folder / model), exact).create_infer_request()
+        self._request = compiled(str(folder / model), exact).create_infer_request()
 
     def upscale(self, image: Image, options: Options, progress: Progress) -> Image:
         """Run one forward pass. Raises OutOfMemory when it does not fit."""
@@ -156,13 +157,13 @@ class ConvertedNetwork:
         return readonly(out[0])
 
 
-def _compiled(model: Any, precision: str) -> Any:
+def compiled(model: Any, precision: str) -> Any:
     """Compile a model, or the file of one, for this CPU. Raises RuntimeError."""
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdecimal() and int(threads) > 0:
         settings["INFERENCE_NUM_THREADS"] = int(threads)
-    return _core().compile_model(model, "CPU", settings)
+    return core().compile_model(model, "CPU", settings)
 
 
 def convert(network: Any, folder: Path, *, any_size: bool = True) -> None:
@@ -226,7 +227,7 @@ def _compare(model: Any, image: Pixels, expected: Pixels) -> None:
     fixed = model.clone()
     try:
         fixed.reshape(image.shape)
-        found = _compiled(fixed, "fp32")(image)[0]
+        found = compiled(fixed, "fp32")(image)[0]
     except RuntimeError as exc:
         raise ConversionError(f"not at {image.shape}: {exc}") from exc
     if found.shape != expected.shape or not np.abs(found - expected).max() <= _LARGEST_DIFFERENCE:

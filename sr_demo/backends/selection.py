@@ -17,7 +17,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import log10
@@ -29,11 +29,11 @@ import numpy as np
 
 from sr_demo.backends import openvino_backend, shipped_int8
 from sr_demo.backends.openvino_backend import ConvertedNetwork
-from sr_demo.errors import SRError, WeightsUnavailable
+from sr_demo.errors import Cancelled, SRError, WeightsUnavailable
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
-from sr_demo.progress import SILENT
+from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import ModelIdentity, Precision, Upscaler
 from sr_demo.system import integrity, storage
 from sr_demo.system.hardware import OtherLoad
@@ -138,8 +138,8 @@ class Preparation(Protocol):
         """Load the same network in fp32, the source of the conversion."""
         ...
 
-    def computing(self) -> AbstractContextManager[object]:
-        """Block other computation while both backends are timed."""
+    def computing(self) -> AbstractContextManager[Progress]:
+        """Block other computation while both backends are timed; `check` raises Cancelled once a request waits."""
         ...
 
     def decided(self, verdict: BackendVerdict) -> None:
@@ -159,7 +159,7 @@ def _sources() -> str:
 def stored_verdict(which: ConvertedFiles) -> BackendVerdict | None:
     """Return the stored verdict for a network; None if it is missing or the file is damaged."""
     try:
-        return BackendVerdict(**integrity.read_json_with_checksum(which.verdict_file, unsealed=True))
+        return BackendVerdict(**integrity.read_json_with_checksum(which.verdict_file))
     except (OSError, ValueError, TypeError):
         return None
 
@@ -237,14 +237,17 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
 def prepare(preparation: Preparation) -> BackendVerdict:
     """Convert the network, compare and time both backends, and store the verdict.
 
-    Conversion runs concurrently with other work, timing does not. Raises what `convert` or loading raises.
+    Conversion runs concurrently with other work, timing does not: it gives way to requests and starts again after them.
+    Raises what `convert` or loading raises.
     """
     which = preparation.files
     precision = openvino_backend.fast_precision() if which.precision == "auto" else which.precision
     convert(which, lambda: graph(preparation.load_exact()))
     candidate = ConvertedNetwork(which.folder, precision, which.scale)
-    with preparation.computing():
-        verdict = compare_speed(preparation.upscaler, candidate)
+    verdict: BackendVerdict | None = None
+    while verdict is None:
+        with suppress(Cancelled), preparation.computing() as progress:
+            verdict = compare_speed(preparation.upscaler, candidate, check=progress.check)
     store(which, verdict)
     return verdict
 

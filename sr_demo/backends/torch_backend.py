@@ -24,7 +24,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sr_demo.errors import BadInput, OutOfMemory, SRError
+from sr_demo.errors import NOT_NUMBERS, BadInput, OutOfMemory, SRError
 from sr_demo.image import Image, readonly
 from sr_demo.options import Options
 from sr_demo.progress import Progress
@@ -246,7 +246,7 @@ def _finished(tensor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 def _checked(images: torch.Tensor, is_finite: torch.Tensor) -> list[Image]:
     """Return read-only arrays of `images` (k, H, W, 3) on the CPU. Raises SRError when a value is not finite."""
     if not is_finite:
-        raise SRError("The network produced values that are not numbers at this precision. Choose fp32 and run again.")
+        raise SRError(NOT_NUMBERS)
     return [readonly(image) for image in images.numpy()]
 
 

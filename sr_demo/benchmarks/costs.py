@@ -111,7 +111,6 @@ def write(cost: Cost, what: What) -> None:
     if cost.bytes_per_pixel is not None:
         found["bytes_per_pixel"] = cost.bytes_per_pixel
     if what == "all":
-        found.pop("seconds_per_pixel", None)  # written by earlier versions
         found |= {"machine": platform.machine(), **to_card(cost.timings)}
     card["costs"] = found
     cost.card.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

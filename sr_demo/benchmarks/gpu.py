@@ -109,8 +109,8 @@ def _never(request: Request) -> Upscaler:
     raise AssertionError("the benchmark loads its networks itself")
 
 
-def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[LoadedModel, int]:
-    """Return the method to run, and the largest number of tiles that it computes at once."""
+def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[LoadedModel, tiling.TilePlan]:
+    """Return the method to run, and its tile plan."""
     rule = case.tiling
     if path == PATHS[3]:
         rule = replace(rule, largest=_LARGE, max_input_width=_LARGE + 2 * rule.halo, max_aspect=1)
@@ -124,7 +124,7 @@ def _method(case: Case, upscaler: Any, path: str, side: int) -> tuple[LoadedMode
     if path == "one-by-one":
         upscaler.at_once = 1
     plan = tiling.plan_tiles(rule, case.bytes_per_pixel, upscaler.budget(), (side, side), upscaler.at_once)
-    return LoadedModel(Job(approach, checkpoint, Options()), upscaler), plan.max_batch
+    return LoadedModel(Job(approach, checkpoint, Options()), upscaler), plan
 
 
 def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = _MATRIX) -> Iterator[dict[str, Any]]:
@@ -153,12 +153,12 @@ def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = 
             image = ImageData(selection.synthetic_image(side))
             for path in PATHS:
                 upscaler = NetworkUpscaler(network, precision, mode="convert" if case.attention else "autocast")
-                model, most = _method(case, upscaler, path, side)
+                model, plan = _method(case, upscaler, path, side)
                 run = partial(upscale_image, model, image, SILENT)
                 used = _memory(run)
                 done = run()
-                batches = tiling.TilePlan((side, side), model.job.approach.tiling, done.tile, most).batches
-                pixels = max(len(batch) * batch[0].input_size.height * batch[0].input_size.width for batch in batches)
+                sizes = [(len(batch), batch[0].input_size) for batch in plan.batches]
+                pixels = max(count * size.height * size.width for count, size in sizes)
                 seconds = _seconds(run)
                 yield {
                     "case": f"{case.name.rpartition('-')[0]}-{side}",
@@ -166,7 +166,7 @@ def measure(chosen: Sequence[Case], sides: Sequence[int] = SIDES, matrix: int = 
                     "device": name,
                     "precision": precision,
                     "tiles": done.tiles,
-                    "at_once": max(map(len, batches)),
+                    "at_once": max(map(len, plan.batches)),
                     "seconds": round(seconds, 4),
                     "megapixels_per_second": round(side**2 * SCALE**2 / seconds / 1e6, 2),
                     "gflops": round(flops * side**2 / seconds / 1e9, 1),

@@ -139,7 +139,7 @@ def _train(args: argparse.Namespace) -> int:
             f"{recipe.name} learns from unpaired photos: leave out {'--teacher' if args.teacher else '--synthetic'}."
         )
     if args.out.suffix != ".safetensors":
-        raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
+        raise BadInput(f"--out must name a .safetensors file, not {quoted(args.out.name)}.")
     device = choose_device(args.device)
     state_file = args.state or args.out.with_suffix(".state.pt")
     refuse_earlier_run(args, state_file)

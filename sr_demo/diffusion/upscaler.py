@@ -44,7 +44,7 @@ class DiffusionSamples:
 class DiffusionUpscaler:
     """Implements the `Upscaler` protocol, with its own tiling in each step."""
 
-    backend = ""
+    backend = "torch"
     loss_db = None
 
     def __init__(self, sampler: Sampler) -> None:

@@ -18,7 +18,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineMod
 from huggingface_hub.hf_api import RepoFile
 
 from sr_demo.checkpoint import Repository, WeightFile
-from sr_demo.errors import WeightsUnavailable
+from sr_demo.errors import WeightsUnavailable, quoted
 from sr_demo.hub.download import SourceFailed, kind_of, reason, refuse_offline, transfer
 from sr_demo.progress import Progress
 from sr_demo.system import integrity
@@ -156,7 +156,7 @@ def fetch_file(source: str, file: RepoFile, target: Path, progress: Progress) ->
     """
     place = target / file.path
     if not place.resolve().is_relative_to(target.resolve()):
-        raise SourceFailed("wrong", f"a path that leaves its folder: {file.path!r}")
+        raise SourceFailed("wrong", f"a path that leaves its folder: {quoted(file.path)}")
     expected = WeightFile(place.name, file.lfs.sha256 if file.lfs else "", file.size)
     with unfinished_folder(target) as part:
         transfer(f"{source}:{file.path}", part / place.name, expected, progress)

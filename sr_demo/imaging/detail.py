@@ -56,7 +56,7 @@ def blend_detail(generative: Image, faithful: Image, detail: float | NDArray[np.
     if everywhere and detail in (0, 1):
         return generative if detail else faithful
     out = _detailed(generative, faithful, image)
-    for rows in bands(faithful, out):
+    for rows in bands(faithful, out, *_maps(detail)):
         np.add(faithful[rows], _share(detail, rows) * (out[rows] - faithful[rows]), out=out[rows])
         release(out[rows])
     return readonly(out)
@@ -91,7 +91,7 @@ def mix_detail(detailed: Image, faithful: Image, detail: float | NDArray[np.floa
         (H, W, 3) float32 in [0, 1], read-only. Large images are memory-mapped.
     """
     out = zeros(*detailed.shape)
-    for rows in bands(detailed, faithful, out):
+    for rows in bands(detailed, faithful, out, *_maps(detail)):
         share = _share(detail, rows)
         np.add(faithful[rows], share * (detailed[rows] - faithful[rows]), out=out[rows])
         release(out[rows])
@@ -107,12 +107,17 @@ def unmix_detail(shown: Image, faithful: Image, detail: float | NDArray[np.float
         detail: The `detail` that `shown` was mixed with: a number in [0, 1], or an array (H, W).
     """
     out = zeros(*shown.shape)
-    for rows in bands(shown, faithful, out):
+    for rows in bands(shown, faithful, out, *_maps(detail)):
         share = _share(detail, rows)
         difference = np.where(share < _HARDLY_ANY, 0, shown[rows] - faithful[rows])
         np.clip(faithful[rows] + difference / np.maximum(share, _HARDLY_ANY), 0, 1, out=out[rows])
         release(out[rows])
     return readonly(out)
+
+
+def _maps(detail: float | NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    """Return the array of the detail, if it is one, to read it in the bands of the images."""
+    return () if isinstance(detail, float | int) else (detail,)
 
 
 def _share(detail: float | NDArray[np.float32], rows: slice) -> np.float32 | NDArray[np.float32]:

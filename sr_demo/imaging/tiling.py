@@ -68,7 +68,7 @@ class TilePlan:
     """Height and width of the image in LR pixels."""
     rule: Tiling
     side: int
-    """Width of a tile in LR pixels without its halo; its height is up to `rule.max_aspect` times the width."""
+    """Largest width of a tile in LR pixels without its halo; its height is up to `rule.max_aspect` times the width."""
     max_batch: int = 1
     """Largest number of tiles that are computed together."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 
 import cv2
 import numpy as np
@@ -35,6 +36,8 @@ from sr_demo.system.large_array import bands, release, zeros
 APPROACH = edsr.APPROACH
 _NEAR = 0.01 / 255
 """Largest root mean square difference between input and downscaled partner; rounding to 8 bits adds six times as much."""
+_SOFT_REACH = 4
+"""Radius in sigmas of the filter that OpenCV chooses for a Gaussian of float32."""
 
 
 def detail_of(job: Job) -> float:
@@ -115,15 +118,31 @@ def detail_map(
         scale: Scale factor of the result.
 
     Returns:
-        (H, W) in [0, 1], with edges that are soft over about two pixels of the input; the number `detail` without `limits`.
+        (H, W) in [0, 1], with edges that are soft over about two pixels of the input, memory-mapped if large; the number
+        `detail` without `limits`.
     """
     if not limits:
         return detail
-    least = np.full(size, detail, np.float32)
-    for limit in limits:
-        large = cv2.resize(limit, (size.width, size.height), interpolation=cv2.INTER_LINEAR)
-        np.minimum(least, np.asarray(cv2.GaussianBlur(large, (0, 0), scale), np.float32), out=least)
-    return least.clip(0, 1)
+    least = zeros(*size)
+    reach = ceil(_SOFT_REACH * scale) + 1
+    for rows in bands(least, least=reach):
+        wide = slice(max(rows.start - reach, 0), min(rows.stop + reach, size.height))
+        least[rows] = detail
+        for limit in limits:
+            soft = np.asarray(cv2.GaussianBlur(_resized_rows(limit, size, wide), (0, 0), scale), np.float32)
+            np.minimum(least[rows], soft[rows.start - wide.start : rows.stop - wide.start], out=least[rows])
+        np.clip(least[rows], 0, 1, out=least[rows])
+    return least
+
+
+def _resized_rows(limit: NDArray[np.float32], size: Size, rows: slice) -> NDArray[np.float32]:
+    """Return some rows of a limit (h, w) resized to `size` by linear interpolation."""
+    last = len(limit) - 1
+    position = ((np.arange(rows.start, rows.stop) + 0.5) * len(limit) / size.height - 0.5).clip(0, last)
+    above = position.astype(np.intp)
+    share = (position - above).astype(np.float32)[:, None]
+    between = limit[above] * (1 - share) + limit[np.minimum(above + 1, last)] * share
+    return np.asarray(cv2.resize(between, (size.width, len(between)), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def faithful_job(job: Job) -> Job:

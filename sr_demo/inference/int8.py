@@ -150,7 +150,7 @@ def opened(which: ConvertedFiles, title: str) -> ConvertedNetwork | None:
 def stored(which: ConvertedFiles) -> QuantizationLoss | None:
     """Return the stored loss; None if there is none, or if it is corrupt or from an earlier version."""
     try:
-        known = integrity.read_json_with_checksum(which.folder / RECORD, unsealed=True)
+        known = integrity.read_json_with_checksum(which.folder / RECORD)
         return QuantizationLoss(**known["loss"]) if known["recipe"] == _RECIPE else None
     except (OSError, ValueError, TypeError, KeyError):
         return None

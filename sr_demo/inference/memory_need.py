@@ -7,7 +7,7 @@ memory of methods that we do not tile.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -43,6 +43,8 @@ class Traits:
     size: OutputSize | None = None
     blended: bool = False
     """Whether the result is a blend of two others, which are held at the same time."""
+    limited: bool = False
+    """Whether a map limits the detail of the blend; see `faithful.detail_map`."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ def need_of(traits: Traits, height: int, width: int) -> Need:
     steps = [_held_in(traits, step, plan.size, first=index == 0) for index, step in enumerate(plan.steps)]
     pixels = plan.size.height * plan.size.width
     exact = _arrays(traits, plan.size)
-    beside = _Held(2 * exact.memory, 2 * exact.files) if traits.blended else _Held(0, 0)
+    beside = exact.plus(exact) if traits.blended else _Held(0, 0)
+    if traits.limited:
+        beside = beside.plus(_held([4 * pixels]))
     levels = large_results.is_rounded(plan.size, traits.bits)
     files = (_arrays(traits, plan.size, levels=True) if levels else exact).files
     channels = (1 if traits.gray else 3) + traits.opacity
@@ -106,6 +110,11 @@ def _arrays(traits: Traits, size: Size, *, levels: bool = False) -> _Held:
     """Return the bytes of an image of `size`, in float32 or with its colours as 8-bit levels."""
     pixels = size.height * size.width
     arrays = [(3 if levels else 12) * pixels, *([4 * pixels] if traits.opacity else [])]
+    return _held(arrays)
+
+
+def _held(arrays: Sequence[int]) -> _Held:
+    """Return where arrays with these numbers of bytes are held."""
     files = sum(count for count in arrays if count > large_array.IN_MEMORY)
     return _Held(sum(arrays) - files, files)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from sr_demo.backends import selection
@@ -140,9 +140,11 @@ class _Preparation:
     def load_exact(self) -> Upscaler:
         return load_approach(replace(self.job, precision="fp32"), self.weights, SILENT)
 
-    def computing(self) -> AbstractContextManager[object]:
-        self.loader.compute_lock.wait_until_idle()
-        return self.loader.compute_lock.held()
+    @contextmanager
+    def computing(self) -> Generator[Progress]:
+        lock = self.loader.compute_lock
+        with lock.background() as progress, lock.held(progress):
+            yield progress
 
     def decided(self, verdict: selection.BackendVerdict) -> None:
         self.loader.use_verdict(self.job, verdict)

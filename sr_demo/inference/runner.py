@@ -189,7 +189,8 @@ class Runner:
         faces = faithful.face_limit_of(job, image.rgb, shared)
         limits = [limit for limit in (allowed, faces and faces.allowed) if limit is not None]
         other = faithful.partner(job, part=bool(limits))
-        memory_need.check(replace(memory_need.traits_of(job, image), blended=other is not None), image)
+        traits = memory_need.traits_of(job, image)
+        memory_need.check(replace(traits, blended=other is not None, limited=bool(limits)), image)
         detail = faithful.detail_of(job)
         try:
             done = self._measured(job, image, progress, exact=other is not None)
@@ -314,7 +315,7 @@ def _throttled(job: Job, put: Callable[[RunEvent], None]) -> Callable[[float, st
     def report(fraction: float, note: str) -> None:
         nonlocal begun, last, noted
         now = time.monotonic()
-        if fraction == 0.0 and note in ("loading", ""):
+        if fraction == 0.0:
             begun = now
         if now - last < _REPORT_SECONDS and note == noted:
             return

@@ -34,7 +34,7 @@ class Factors:
 def read(file: Path) -> dict[str, dict[str, Factors]]:
     """Return the factors by timing key and backend; empty if the file is absent, corrupt or of an earlier format."""
     try:
-        stored = integrity.read_json_with_checksum(file, unsealed=True)
+        stored = integrity.read_json_with_checksum(file)
         if stored["format"] != _FORMAT:
             return {}
         return {

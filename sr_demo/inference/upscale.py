@@ -15,7 +15,7 @@ import numpy as np
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.codecs.conversions import has_srgb_curve
 from sr_demo.diffusion.trajectory import TracingUpscaler, Trajectory
-from sr_demo.errors import OutOfMemory
+from sr_demo.errors import NOT_NUMBERS, OutOfMemory, SRError
 from sr_demo.image import Image, ImageData, Pixels, Size, readonly, unit
 from sr_demo.imaging import tiling
 from sr_demo.imaging.resize import resize, resized_bands
@@ -254,7 +254,7 @@ def _guaranteed(
             else:
                 many = partial(_in_batches, upscaler, options) if batched else partial(tiling.one_by_one, one)
                 pixels = tiling.run_in_batches(image, plan, scale, many, progress, check, channels, levels=levels)
-            return _Plane(pixels, plan.side, len(plan.tiles))
+            return _Plane(pixels, plan.columns[0].stop, len(plan.tiles))  # the first column is the widest
         except OutOfMemory:
             smaller = plan.smaller()
             if smaller is None:
@@ -280,14 +280,20 @@ def _in_batches(upscaler: BatchUpscaler, options: Options, batches: Iterator[til
 
 
 def _checked(job: Job, result: Image, size: Size) -> Image:
-    """Return `result` clipped to [0, 1] and read-only; any other violation of the contract is a bug of the approach."""
+    """Return `result` clipped to [0, 1] and read-only; any other violation of the contract is a bug of the approach.
+
+    Raises SRError when a user's network returns values that are not finite.
+    """
     approach = job.approach
     expected = (*size, 3)
     assert result.shape == expected, f"{approach.id} returned {result.shape}, not {expected}"
     assert result.dtype == np.float32, f"{approach.id} returned {result.dtype}"
     bounds = [(result[rows].min(), result[rows].max()) for rows in large_array.bands(result)]
     low, high = (float(np.min(bounds)), float(np.max(bounds)))  # NaN propagates
-    assert isfinite(low) and isfinite(high), f"{approach.id} returned values that are not numbers"
+    is_finite = isfinite(low) and isfinite(high)
+    if not is_finite and job.checkpoint.is_file_of_user:
+        raise SRError(NOT_NUMBERS)
+    assert is_finite, f"{approach.id} returned values that are not numbers"
     with _memory_error_translated():
         return readonly(result if low >= 0 and high <= 1 else _clipped(result))
 

@@ -20,7 +20,6 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
-import psutil
 from filelock import FileLock, Timeout
 
 from sr_demo.errors import StorageError
@@ -37,11 +36,6 @@ _UNLOCKED_SECONDS = 24 * 3600
 _LOCKED = re.compile(r"\.part-[0-9a-f]{8}|\.[0-9a-f]{32}\.part|\.building-[0-9a-f]{16}-[0-9a-f]{8}")
 """Names of files and folders of `unfinished.in_progress`, without the build of a named patch database, which is continued
 later."""
-_EARLIER = re.compile(
-    r".+\.part|int8[a-z0-9_]{8}|\.part-wheels-[a-z0-9_]{8}|(auto|bf16|fp16|fp32|estimates|[a-z]+\.json)\.[0-9]+"
-)
-"""Names that earlier versions gave to unfinished files and folders, with a `.lock` in them or beside them, or none."""
-_PROCESS = re.compile(r".+\.([0-9]{1,9})(\.part)?")
 _CACHE_DEPTH = 3
 
 
@@ -119,17 +113,17 @@ def unfinished(cache: Path) -> list[Path]:
 def sweep_builds(folder: Path) -> None:
     """Remove the unfinished builds of killed processes in `folder`."""
     for path in _children(folder):
-        if _LOCKED.fullmatch(path.name) and _is_own(path):
+        if _is_unfinished(path) and _is_own(path):
             _remove_dead(path, (path,))
 
 
 def _is_unfinished(path: Path) -> bool:
-    return bool(_LOCKED.fullmatch(path.name) or _EARLIER.fullmatch(path.name))
+    return bool(_LOCKED.fullmatch(path.name))
 
 
 def _remove_dead(path: Path, lockable: Iterable[Path]) -> bool:
     """Remove `path` if its writer is gone: neither the path nor the first of `lockable` with a lock file is locked."""
-    if _LOCKED.fullmatch(path.name):
+    if _is_unfinished(path):
         with claimed(path) as is_gone:
             if is_gone is not None:
                 return is_gone and _remove(path)
@@ -146,15 +140,8 @@ def _remove_dead(path: Path, lockable: Iterable[Path]) -> bool:
                 with suppress(OSError):
                     lock.release()
     with suppress(OSError):
-        is_dead = _writer_is_gone(path.name) or time.time() - path.lstat().st_mtime > _UNLOCKED_SECONDS
-        return is_dead and _remove(path)
+        return time.time() - path.lstat().st_mtime > _UNLOCKED_SECONDS and _remove(path)
     return False
-
-
-def _writer_is_gone(name: str) -> bool:
-    """Return whether `name` contains the id of a process that does not exist."""
-    found = _PROCESS.fullmatch(name)
-    return found is not None and not psutil.pid_exists(int(found[1]))
 
 
 def _remove(path: Path) -> bool:

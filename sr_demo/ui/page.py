@@ -13,6 +13,7 @@ from fastapi import Request
 from fastapi.responses import PlainTextResponse
 from gradio.utils import get_upload_folder
 
+from sr_demo.approaches.mosaic import upscalers
 from sr_demo.errors import DISK_REFUSES, is_disk_full, log
 from sr_demo.image import Limits
 from sr_demo.inference.runner import Runner
@@ -128,7 +129,8 @@ def build_page(approaches: Sequence[Approach], runner: Runner, store: Store, set
 
 
 def _forget(page: gr.Blocks, gone: set[Path]) -> None:
-    """Remove files that the store has deleted from Gradio's lists, which would otherwise grow without limit."""
+    """Drop what the store has deleted from memory, and from Gradio's lists, which would otherwise grow without limit."""
+    upscalers.forget_below(gone)
     for files in page.temp_file_sets:
         for file in list(files):
             if Path(file) in gone or not gone.isdisjoint(Path(file).parents):

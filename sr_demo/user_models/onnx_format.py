@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, quoted
 
 _GRAPH, _FUNCTIONS = 7, 25  # in ModelProto
 _NODES, _INITIALIZERS, _SPARSE = 1, 5, 15  # in GraphProto
@@ -70,7 +70,7 @@ def _check_node(node: memoryview, name: str, depth: int) -> None:
         if not isinstance(field.value, memoryview):
             continue
         if field.number == _DOMAIN and (domain := bytes(field.value[:100]).decode("utf-8", "replace")) not in _STANDARD:
-            raise BadInput(f"{name} uses custom operators ({domain!r}). Export it with standard operators only.")
+            raise BadInput(f"{name} uses custom operators ({quoted(domain)}). Export it with standard operators only.")
         if field.number == _ATTRIBUTES:
             for part in fields(field.value):
                 if part.number in (_TENSOR, _TENSORS) and isinstance(part.value, memoryview):

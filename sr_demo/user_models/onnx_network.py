@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
-from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,6 @@ from sr_demo.progress import Progress
 from sr_demo.spec import Precision
 from sr_demo.user_models import onnx_format
 
-_HINTS = {"fp32": "f32", "bf16": "bf16"}
 _CONTEXT, _BLEND = 16, 8
 """Halo and half-width of the blend of tiles for a network with a fixed input size; less if this size is small."""
 SMALLEST = 32
@@ -42,7 +39,7 @@ class OnnxNetwork:
         import openvino
 
         try:
-            model = _core().read_model(data)
+            model = openvino_backend.core().read_model(data)
         except RuntimeError as exc:
             raise BadInput(f"{self.name} cannot be read by OpenVINO: {_reason(exc)}") from exc
         self.fixed = self._sides(model)
@@ -85,12 +82,8 @@ class OnnxNetwork:
 
     def compiled(self, precision: str) -> Any:
         """Return an inference request of the compiled model. Raises BadInput if OpenVINO cannot compile it."""
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
-        threads = os.environ.get("OMP_NUM_THREADS", "")
-        if threads.isdecimal() and int(threads) > 0:
-            settings["INFERENCE_NUM_THREADS"] = int(threads)
         try:
-            return _core().compile_model(self._model, "CPU", settings).create_infer_request()
+            return openvino_backend.compiled(self._model, precision).create_infer_request()
         except RuntimeError as exc:
             raise BadInput(f"{self.name} cannot be run by OpenVINO: {_reason(exc)}") from exc
 
@@ -172,7 +165,7 @@ def choose_precision(requested: Precision, is_close: bool, name: str) -> str:
     """
     if requested == "auto":
         return openvino_backend.fast_precision() if is_close else "fp32"
-    if requested not in _HINTS:
+    if requested not in ("fp32", "bf16"):
         raise BadInput(f"{name} cannot run in {requested}. It can run in fp32 and bf16, or auto.")
     return requested
 
@@ -182,10 +175,3 @@ def _reason(exc: Exception) -> str:
     lines = [line.strip(" -") for line in str(exc).splitlines() if line.strip(" -")]
     telling = next((line for line in lines if "operations" in line or "No conversion" in line), "")
     return f"{telling[:160]}." if telling else "it is damaged, or uses what OpenVINO does not know."
-
-
-@lru_cache
-def _core() -> Any:
-    import openvino
-
-    return openvino.Core()

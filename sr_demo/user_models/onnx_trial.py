@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sr_demo.backends import openvino_backend
-from sr_demo.backends.selection import synthetic_image
+from sr_demo.backends.selection import float_psnr, synthetic_image
 from sr_demo.checkpoint import OWN
 from sr_demo.errors import BadInput
 from sr_demo.image import Image, readonly
@@ -122,7 +122,7 @@ def _gains_from_bf16(network: OnnxNetwork, exact: OnnxUpscaler, scale: int, mult
         return False
     image = synthetic_image(_SIDE)
     fast = OnnxUpscaler(network, "bf16", scale, multiple_of)
-    agreement = trial.float_psnr(fast.upscale(image, Options(), SILENT), exact.upscale(image, Options(), SILENT))
+    agreement = float_psnr(fast.upscale(image, Options(), SILENT), exact.upscale(image, Options(), SILENT))
     begun = time.perf_counter()
     fast.upscale(image, Options(), SILENT)
     return agreement >= _AGREEMENT and time.perf_counter() - begun < seconds

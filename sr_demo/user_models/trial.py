@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sr_demo.backends.selection import synthetic_image
+from sr_demo.backends.selection import float_psnr, synthetic_image
 from sr_demo.checkpoint import OWN, TILE_ERROR, Tiling
 from sr_demo.codecs.sniff import display_name
 from sr_demo.errors import BadInput, OutOfMemory, SRError
@@ -236,9 +236,3 @@ def _with_fast_precision(loader: Loader, found: ReadNetwork, in_fp32: Upscaler, 
     except SRError:  # the result is not finite
         agrees = quick = False
     return loader if agrees and quick else replace(loader, precisions=("fp32",))
-
-
-def float_psnr(result: Image, whole: Image) -> float:
-    """Return the PSNR in dB between two images; 200 if they are equal."""
-    squared = float(np.mean((result.astype(np.float64) - whole) ** 2))
-    return 200.0 if squared == 0 else -10 * float(np.log10(squared))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from sr_demo.approaches.mosaic import patch_database, photos, upscalers
+from sr_demo.approaches.mosaic import duplicate_photos, patch_database, photos, upscalers
 from sr_demo.approaches.mosaic.shared_cache import SharedCache
 from sr_demo.errors import BadInput, Cancelled, StorageError
+from sr_demo.image import readonly
 from sr_demo.progress import SILENT, Progress
 from tests.conftest import flip_bit
 
@@ -171,6 +173,40 @@ def test_a_folder_that_cannot_be_written_is_refused_with_a_sentence(tmp_path: Pa
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         patch_database.build_database([photo(tmp_path)], tmp_path / "file" / "memories", SILENT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("evicted", [False, True])
+def test_photos_of_a_removed_folder_leave_memory_and_those_of_others_stay(tmp_path: Path, evicted: bool) -> None:
+    """Two visitors have the same photos. An index may be held longer than the database that it was made of."""
+
+    def used(visitor: Path) -> None:
+        place = visitor / "memory" / patch_database.build_database([path], visitor / "memory", SILENT).key
+        database = upscalers.shared_database(place)
+        upscalers.TileMosaic(database).patch_index(8, 1, SILENT)
+        upscalers.RefinedRetrieval(database).residuals(SILENT)
+        duplicate_photos.overlapping_photos(database, readonly(np.zeros((8, 8, 3), np.float32)))
+
+    def held(visitor: Path) -> tuple[list[str], list[int]]:
+        caches = (upscalers._PATCH_INDEXES, upscalers._RESIDUALS, duplicate_photos._HASHES)
+        mapped = {line.split()[5] for line in Path("/proc/self/maps").read_text().splitlines() if str(visitor) in line}
+        counts = [sum(visitor in key[0].parents for key in cache._values._held) for cache in caches]
+        return sorted(Path(name).name for name in mapped), counts
+
+    path = photo(tmp_path)
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    used(mine)
+    used(other)
+    everything = (["hr.u8", "lr.u8"], [1, 1, 1])
+    if evicted:
+        upscalers._DATABASES.drop(lambda place: True)
+        everything = (["hr.u8"], [1, 1, 1])
+    assert held(mine) == held(other) == everything
+    shutil.rmtree(mine)
+    upscalers.forget_below({mine})
+    assert held(mine) == ([], [0, 0, 0]) and held(other) == everything
+    upscalers.forget_below({other / "memory"})
+    assert held(other) == ([], [0, 0, 0])
 
 
 def test_the_bundled_photos_are_found_without_importing_skimage() -> None:

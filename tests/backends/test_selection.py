@@ -24,8 +24,9 @@ from sr_demo.backends.openvino_backend import ConvertedNetwork
 from sr_demo.backends.selection import BackendVerdict, ConvertedFiles, Preparer
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import EMBEDDED, Checkpoint, Tiling, WeightFile
-from sr_demo.errors import WeightsUnavailable
+from sr_demo.errors import Cancelled, WeightsUnavailable
 from sr_demo.image import Image, readonly
+from sr_demo.inference import compute_lock
 from sr_demo.inference.jobs import Job, is_prepared
 from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
@@ -96,8 +97,8 @@ class FakePreparation:
     def load_exact(self) -> Upscaler:
         return loaded(self.job)
 
-    def computing(self) -> AbstractContextManager[object]:
-        return nullcontext()
+    def computing(self) -> AbstractContextManager[Progress]:
+        return nullcontext(SILENT)
 
     def decided(self, verdict: BackendVerdict) -> None:
         pass
@@ -118,7 +119,7 @@ def decide(which: ConvertedFiles, backend: str) -> None:
     """Store this backend as the faster one: which one really is depends on the CPU."""
     verdict = selection.stored_verdict(which)
     assert verdict is not None
-    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": backend, "settled": True}))
+    selection.store(which, replace(verdict, backend=backend, settled=True))
 
 
 def test_a_converted_network_gives_the_results_of_torch_at_every_size_without_importing_it(converted: Path) -> None:
@@ -166,14 +167,15 @@ def test_the_runner_uses_and_reports_the_faster_backend(converted: Path) -> None
 def test_a_damaged_file_is_converted_again(converted: Path) -> None:
     job = job_of("third")
     which = given(converted, job)
-    selection.prepare(FakePreparation(which, job))
+    verdict = selection.prepare(FakePreparation(which, job))
     decide(which, "OpenVINO")
     (which.folder / "model.xml").write_text("no model")
     assert selection.open_stored(which) is None
     assert selection.stored_verdict(which) is None
     which.folder.mkdir(parents=True, exist_ok=True)
-    which.verdict_file.write_text("{")
-    assert selection.stored_verdict(which) is None
+    for text in ("{", json.dumps(verdict.__dict__)):  # the latter has no checksum
+        which.verdict_file.write_text(text)
+        assert selection.stored_verdict(which) is None
 
 
 @pytest.mark.parametrize("name", ["model.bin", "model.xml", "model.bin.sha256"])
@@ -245,7 +247,7 @@ def test_unsteady_times_are_not_settled(converted: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(selection, "_SETTLED", 0.0)  # no two times are that close
     verdict = selection.prepare(FakePreparation(which, job, upscaler))
     assert verdict.settled == (verdict.backend == "OpenVINO")
-    which.verdict_file.write_text(json.dumps({**verdict.__dict__, "backend": "torch", "settled": False}))
+    selection.store(which, replace(verdict, backend="torch", settled=False))
     preparer = Preparer()
     monkeypatch.undo()
     assert preparer.begin(FakePreparation(which, job, upscaler)), "timed again"
@@ -275,6 +277,35 @@ def test_a_timing_that_other_programs_disturb_is_repeated_in_the_same_process(
     assert Preparer().begin(Watched(which_of(job), job))
     assert done.wait(60)
     assert settled == [False, False, True]
+
+
+def test_a_request_ends_the_timing_which_starts_again_after_it(
+    converted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compute_lock, "_IDLE_SECONDS", 0.1)
+    job, image, begun, ends = job_of("eighth"), image_of(noise(20, 24)), Event(), list[str]()
+    which = given(converted, job)
+
+    def timing(first: Upscaler, candidate: ConvertedNetwork, check: Callable[[], None]) -> BackendVerdict:
+        begun.set()
+        for _ in range(0 if ends else 100):  # the first takes ten seconds
+            time.sleep(0.1)
+            try:
+                check()
+            except Cancelled:
+                ends.append("cancelled")
+                raise
+        ends.append("decided")
+        return BackendVerdict("torch", "fp32", 1.0, 2.0, 100.0)
+
+    monkeypatch.setattr(selection, "compare_speed", timing)
+    preparer = Preparer()
+    runner = Runner(preparer=preparer)
+    runner.run(job, image)
+    assert begun.wait(60)
+    runner.run(job, image)
+    preparer.wait()
+    assert ends == ["cancelled", "decided"] and selection.stored_verdict(which) is not None
 
 
 def slow(honest: Callable[..., Image]) -> Callable[..., Image]:

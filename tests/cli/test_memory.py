@@ -87,6 +87,11 @@ def test_a_built_database_is_listed_used_and_deleted(photos: tuple[Path, ...], r
         named_databases.delete("mine")
 
 
+def test_a_long_name_is_cut_in_the_message() -> None:
+    with pytest.raises(BadInput, match=r"like photos-2024; 'A{59}…' does not"):
+        named_databases.find("A" * 50_000)
+
+
 @pytest.mark.parametrize("recipe", [TILES, REFINED], ids=lambda r: r.kind)
 def test_a_loaded_method_uses_what_has_the_name_now(photos: tuple[Path, ...], recipe: Recipe) -> None:
     def built(files: Sequence[Path]) -> Any:

@@ -95,6 +95,7 @@ def test_a_result_keeps_the_contract(runner: Runner, job: Job, size: tuple[int, 
     assert not image.flags.writeable
     assert not result.image.gray and result.image.alpha is None
     assert result.precision in {"fp32", "bf16", "fp16"}
+    assert bool(result.backend) == (job.approach.family not in {"baseline", "retrieval"})
 
 
 @each_job

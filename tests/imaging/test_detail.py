@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
 import pytest
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Size, readonly
+from sr_demo.image import Image, Size, readonly
 from sr_demo.imaging import detail as module
 from sr_demo.imaging.back_projection import difference, distance, enforce_lr_consistency
 from sr_demo.imaging.detail import blend_detail, mix_detail, unmix_detail
@@ -79,3 +82,18 @@ def test_what_was_mixed_can_be_unmixed_where_it_shows() -> None:
 def test_results_of_two_sizes_are_refused() -> None:
     with pytest.raises(BadInput, match="different size"):
         blend_detail(GENERATIVE, noise(32, 32), 0.5, LR)
+
+
+def test_a_map_is_released_with_the_bands_of_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, read = module.bands, list[tuple[object, ...]]()
+
+    def watched(*arrays: Image) -> Iterator[slice]:
+        read.append(arrays)
+        return real(*arrays)
+
+    monkeypatch.setattr(module, "bands", watched)
+    share = np.full(Size.of(HR), 0.5, np.float32)
+    for work in (partial(blend_detail, image=LR), mix_detail, unmix_detail):
+        read.clear()
+        work(GENERATIVE, FAITHFUL, detail=share)
+        assert any(array is share for arrays in read for array in arrays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from skimage import data
@@ -28,6 +29,7 @@ from sr_demo.options import GenerativeOptions, as_dict
 from sr_demo.progress import Progress
 from sr_demo.reports.table import record
 from sr_demo.spec import Approach, Request, Upscaler
+from sr_demo.system import large_array
 from tests import fakes
 from tests.conftest import image_of, noise
 from tests.fakes import upscaled
@@ -232,6 +234,34 @@ def test_the_lowest_limit_holds_at_each_place(detail: float) -> None:
     limits = [faithful.allowed_detail(gray), np.full((6, 30), 0.7, np.float32)]
     found = np.asarray(faithful.detail_map(limits, detail, Size(24, 240), 4))[12, [40, 120, 200]]
     np.testing.assert_allclose(found, [min(detail, 0.7), min(detail, 0.5), 0], atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "scale"), [(Size(240, 200), 4), (Size(75, 61), 1.5), (Size(30, 25), 0.5)])
+def test_a_large_map_lies_in_a_file_and_is_made_in_bands(
+    size: Size, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its values are those of a Gaussian of the whole enlarged limit."""
+    limits = [noise(60, 50)[..., 0], noise(7, 9)[..., 1]]
+    expected = np.full(size, 0.8, np.float32)
+    for limit in limits:
+        large = cv2.resize(limit, size[::-1], interpolation=cv2.INTER_LINEAR)
+        np.minimum(expected, cv2.GaussianBlur(large, (0, 0), scale), out=expected)
+    monkeypatch.setattr(large_array, "IN_MEMORY", 0)
+    monkeypatch.setattr(large_array, "BAND", 20 * 4 * size.width)
+    found = faithful.detail_map(limits, 0.8, size, scale)
+    assert isinstance(found, np.memmap)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_memory_of_the_map_is_counted_before_anything_runs(
+    partners: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = list[memory_need.Traits]()
+    monkeypatch.setattr(memory_need, "check", lambda traits, image: found.append(traits))
+    job = Job(GENERATIVE, GENERATIVE.checkpoints[0], GenerativeOptions(0.5))
+    for allowed in (None, np.ones((12, 10), np.float32)):
+        Runner().run(job, SMALL, allowed=allowed)
+    assert [(traits.blended, traits.limited) for traits in found] == [(True, False), (True, True)]
 
 
 def test_where_no_detail_is_allowed_the_result_is_the_partners_and_elsewhere_its_own(partners: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import time
@@ -31,7 +32,7 @@ from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import formatting
 from sr_demo.reports.table import record
 from sr_demo.spec import Approach, Request, Upscaler
-from sr_demo.system import hardware
+from sr_demo.system import hardware, integrity
 from tests.conftest import image_of, noise
 
 
@@ -104,6 +105,11 @@ def test_a_network_is_quantized_once_then_opened_without_torch_and_reports_its_l
     assert not is_prepared(replace(job, precision="auto"))
     assert Runner().run(replace(job, precision="fp32"), image_of(noise(20, 30))).precision == "fp32"
 
+    stored = which.folder / int8.RECORD
+    written = integrity.read_json_with_checksum(stored)
+    stored.write_text(json.dumps(written))
+    assert int8.stored(which) is None, "it has no checksum"
+    stored.write_bytes(integrity.json_with_checksum(written))
     (which.folder / int8.MODEL).write_text("no model")
     assert int8.opened(which, "") is None and int8.stored(which) is None, "damaged: it will be made again"
 

@@ -53,6 +53,7 @@ def test_a_large_result_in_8_bits_is_held_twice_where_it_is_rounded_at_the_end()
     assert need_of(traits("hat"), 4000, 4000).disk == pixels * (12 + 3)
     assert need_of(traits("edsr", bits=16), 4000, 4000).disk == pixels * (12 + 6)
     assert need_of(traits("srgan", blended=True), 4000, 4000).disk == pixels * (2 * 12 + 12 + 3)
+    assert need_of(traits("srgan", blended=True, limited=True), 4000, 4000).disk == pixels * (2 * 12 + 4 + 12 + 3)
     smaller = need_of(traits("edsr", size=by_factor(2)), 4000, 4000)
     assert smaller.disk == pixels * 12 + pixels // 4 * 12, (
         "the result at four times, and that at twice, not yet rounded"

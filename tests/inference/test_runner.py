@@ -16,14 +16,15 @@ import pytest
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import OWN, Checkpoint, Tiling, WeightFile
-from sr_demo.errors import BadInput, Cancelled, OutOfMemory
+from sr_demo.errors import BadInput, Cancelled, OutOfMemory, SRError
 from sr_demo.hub import checkpoints
 from sr_demo.image import Image, readonly
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import compute_lock, model_cache, runner
-from sr_demo.inference.jobs import Done, Failed, Job, Progressed, RunEvent, Started, Stopped, job_for
+from sr_demo.inference.jobs import Done, Failed, Job, LoadedModel, Progressed, RunEvent, Started, Stopped, job_for
 from sr_demo.inference.runner import Runner
-from sr_demo.progress import Progress
+from sr_demo.inference.upscale import upscale_image
+from sr_demo.progress import SILENT, Progress
 from sr_demo.system import memory
 from tests import fakes
 from tests.conftest import image_of, noise
@@ -129,6 +130,15 @@ def test_a_bug_is_shown_as_a_reference_and_logged_with_its_traceback(caplog: pyt
 def test_a_result_against_the_contract_is_a_bug_of_the_approach(result) -> None:
     with pytest.raises(AssertionError, match="odd returned"):
         Runner().run(job(fakes.returning(result)), SMALL)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_of_a_users_network_that_are_not_numbers_are_no_bug(value: float) -> None:
+    file = WeightFile("mine.onnx", "0" * 64, 1, path=Path("mine.onnx"))
+    made = fakes.returning(lambda image: readonly(upscaled(image) + np.float32(value)))
+    theirs = job(replace(made, checkpoints=(Checkpoint("mine", "mine", (file,)),)))
+    with pytest.raises(SRError, match=r"not numbers at this precision\. Choose fp32"):
+        upscale_image(LoadedModel(theirs, fakes.upscaler_of(made)), SMALL, SILENT)
 
 
 def test_values_are_clipped_and_results_are_read_only() -> None:
@@ -295,6 +305,26 @@ def test_progress_events_are_throttled_and_carry_the_time_left(monkeypatch: pyte
     times = [h.seconds_left for h in events if isinstance(h, Progressed)]
     assert times[0] is None
     assert times[10] == pytest.approx(1.0, abs=0.2)
+
+
+def test_the_time_left_counts_neither_loading_nor_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(runner.time, "monotonic", lambda: now)
+    events: list[RunEvent] = []
+    report = runner._throttled(job(fakes.good()), events.append)
+    for step, note in enumerate(["loading", *(f"tile {number} of 4" for number in range(1, 5))]):
+        now = 60.0 * (step > 0) + step  # a minute passes before the first tile, then a second for each
+        report(max(step - 1, 0) / 4, note)
+    assert [h.seconds_left for h in events if isinstance(h, Progressed)] == [None, None, 3, 2, 1]
+
+
+def test_the_reported_width_is_that_of_the_tiles() -> None:
+    """Blended tiles have equal widths below the largest one, and a narrow image has tiles of its own width."""
+    for size, blend, width, tiles in (((90, 90), 4, 45, 4), ((300, 20), 0, 20, 5)):
+        rule = Tiling("tiles", halo=8, blend=blend, largest=64)
+        made = fakes.approach(fakes.upscaler_of(fakes.good()), tiling=rule)
+        result = Runner().run(job(made), image_of(noise(*size)))
+        assert (result.tile, result.tiles) == (width, tiles)
 
 
 # --- transparency and gray ------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from sr_demo.inference.jobs import Job, job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.inference.time_estimates import TimeEstimates
 from sr_demo.inference.upscale import passes
-from sr_demo.system import contention
+from sr_demo.system import contention, integrity
 from sr_demo.timing import Timing, from_card, plain, to_card
 from sr_demo.ui import method_choices
 from sr_demo.ui.method_choices import PageContext
@@ -74,9 +74,6 @@ def test_a_card_stores_timings() -> None:
     written = json.loads(json.dumps(to_card((TORCH, OPENVINO))))
     assert from_card(written) == (TORCH, OPENVINO)
     assert from_card({"bytes_per_pixel": 900}) == ()
-    (earlier,) = from_card({"bytes_per_pixel": 900, "seconds_per_pixel": 1e-6})
-    assert earlier.threads == 2
-    assert [earlier.seconds(pixels, again=False) for pixels in (1e4, 1e6)] == pytest.approx([0.01, 1])
 
 
 def test_every_card_with_costs_can_be_read() -> None:
@@ -324,19 +321,20 @@ _GOOD = {"kind": "operations", "reference": 655.36, "factors": {"7": 0.02}}
     [
         "", "{", "[1]", "null", "\x00", '{"good": 2e-4}',  # the last one is of the first format: seconds per pixel
         *(
-            json.dumps({"format": 2, "learned": learned})
+            integrity.json_with_checksum({"format": 2, "learned": learned}).decode()
             for learned in (
                 [], {"good": 1}, {"good": {"": {}}}, {"good": {"": {**_GOOD, "factors": {}}}},
                 {"good": {"": {**_GOOD, "factors": {"7": -1}}}}, {"good": {"": {**_GOOD, "factors": {"7": float("nan")}}}},
                 {"good": {"": {**_GOOD, "reference": "fast"}}},
             )
         ),
-        json.dumps({"format": 3, "learned": {"good": {"": _GOOD}}}),
+        integrity.json_with_checksum({"format": 3, "learned": {"good": {"": _GOOD}}}).decode(),
+        json.dumps({"format": 2, "learned": {"good": {"": _GOOD}}}),
     ],
 )  # fmt: skip
 def test_a_damaged_or_foreign_file_of_estimates_is_ignored(tmp_path: Path, text: str) -> None:
     file, job = tmp_path / "estimates.json", by_operations()
-    file.write_text(json.dumps({"format": 2, "learned": {"good": {"": _GOOD}}}))
+    file.write_bytes(integrity.json_with_checksum({"format": 2, "learned": {"good": {"": _GOOD}}}))
     assert TimeEstimates(file).seconds(job, SIZE) == pytest.approx(2), "the same file, whole"
     file.write_text(text)
     estimates = TimeEstimates(file)
@@ -401,19 +399,15 @@ def test_costs_of_a_method_that_is_not_here_are_refused_by_name() -> None:
 
 def test_writing_costs_leaves_the_rest_of_a_card_alone(tmp_path: Path) -> None:
     path = tmp_path / "net-x4.json"
-    before = {
-        "file": "net-x4.safetensors",
-        "costs": {"bytes_per_pixel": 9, "seconds_per_pixel": 1e-6},
-        "scores": {"Set5": 1},
-    }
+    before = {"file": "net-x4.safetensors", "costs": {"bytes_per_pixel": 9}, "scores": {"Set5": 1}}
     path.write_text(json.dumps(before))
     cost = costs.Cost("net", path, 1000, (TORCH, OPENVINO), 9)
     costs.write(cost, "bytes")
-    assert json.loads(path.read_text())["costs"] == {"bytes_per_pixel": 1000, "seconds_per_pixel": 1e-6}
+    assert json.loads(path.read_text())["costs"] == {"bytes_per_pixel": 1000}
     costs.write(cost, "all")
     after = json.loads(path.read_text())
     assert from_card(after["costs"]) == (TORCH, OPENVINO)
-    assert "seconds_per_pixel" not in after["costs"] and after["costs"]["bytes_per_pixel"] == 1000
+    assert after["costs"]["bytes_per_pixel"] == 1000
     assert {**after, "costs": None} == {**before, "costs": None}
 
 

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
+from sr_demo.approaches.mosaic import named_databases
 from sr_demo.system import scratch
 from sr_demo.system.unfinished import in_progress
 
@@ -96,31 +98,50 @@ def test_what_only_looks_like_ours_is_not_touched(tmp_path: Path, name: str) -> 
 
 
 def test_a_folder_without_a_lock_goes_after_a_day(tmp_path: Path) -> None:
-    old = ["sr_demo_page_bbbbbbbb", "sr_demo_results_bbbbbbbb", ".part-wheels-b_bbbbbb"]
-    for name, age in (("sr_demo_results_aaaaaaaa", 3600.0), *((name, 25 * 3600.0) for name in old)):
+    for name, age in (("sr_demo_results_aaaaaaaa", 1), ("sr_demo_page_bbbbbbbb", 25), ("sr_demo_results_bbbbbbbb", 25)):
         (tmp_path / name).mkdir()
-        then = time.time() - age
-        os.utime(tmp_path / name, (then, then))
-    assert [path.name for path in scratch.sweep(tmp_path)] == old[:2]
-    assert [path.name for path in scratch.sweep_cache(tmp_path)] == old[2:]
+        aged(tmp_path / name, age)
+    gone = ["sr_demo_page_bbbbbbbb", "sr_demo_results_bbbbbbbb"]
+    assert [path.name for path in scratch.sweep(tmp_path)] == gone
 
 
-def test_unfinished_files_of_the_cache_go_unless_their_writer_lives(tmp_path: Path) -> None:
-    weights, networks = tmp_path / "weights" / "0f", tmp_path / "engines"  # words: ok
-    for folder in (weights, networks):
-        folder.mkdir(parents=True)
-        (folder / ".lock").touch()
-    (weights / ".part-0123abcd").mkdir()
+def aged(folder: Path, hours: float) -> None:
+    then = time.time() - 3600 * hours
+    os.utime(folder, (then, then))
+
+
+def test_unfinished_files_of_the_cache_go_and_finished_ones_stay(tmp_path: Path) -> None:
+    weights = tmp_path / "weights" / "0f"
+    (weights / ".part-0123abcd").mkdir(parents=True)
+    (weights / ".lock").touch()
     (weights / ".part-0123abcd" / "half.pth").write_bytes(b"half")
     (weights / "whole.pth").write_bytes(b"whole")
-    (networks / "abc.123.part").mkdir()
     resumed = tmp_path / "memories" / "named" / ".building-photos"
     resumed.mkdir(parents=True)
-    with FileLock(networks / ".lock"):
-        assert scratch.sweep_cache(tmp_path) == [weights / ".part-0123abcd"]
-    assert (networks / "abc.123.part").exists()
-    assert scratch.sweep_cache(tmp_path) == [networks / "abc.123.part"]
+    assert scratch.sweep_cache(tmp_path) == [weights / ".part-0123abcd"]
     assert (weights / "whole.pth").exists() and resumed.exists()
+
+
+def test_on_a_disk_without_locks_the_lock_file_beside_decides_else_the_age(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "claimed", lambda path: nullcontext(None))
+    networks = tmp_path / "engines"  # words: ok
+    beside, young, old = networks / ".part-00000000", tmp_path / ".part-11111111", tmp_path / ".part-22222222"
+    for folder in (beside, young, old):
+        folder.mkdir(parents=True)
+    (networks / ".lock").touch()
+    aged(old, 25)
+    with FileLock(networks / ".lock"):
+        assert scratch.sweep_cache(tmp_path) == [old]
+    assert scratch.sweep_cache(tmp_path) == [beside] and young.exists()
+
+
+def test_a_named_memory_stays_whatever_its_name(tmp_path: Path) -> None:
+    place = tmp_path / "memories" / "named" / named_databases.check_name("int8database")
+    place.mkdir(parents=True)
+    aged(place, 25)
+    assert scratch.unfinished(tmp_path) == scratch.sweep_cache(tmp_path) == [] and place.exists()
 
 
 def test_what_is_in_progress_stays_whatever_locks_lie_beside_it(tmp_path: Path) -> None:
@@ -181,20 +202,6 @@ begun.wait()
 def test_a_process_that_ends_removes_what_its_threads_were_writing(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", ENDED, str(tmp_path)], cwd=ROOT, check=True)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_what_earlier_versions_named_after_a_process_goes_with_it(tmp_path: Path) -> None:
-    folder = tmp_path / "engines" / "0f"  # words: ok
-    folder.mkdir(parents=True)
-    gone, there = 999_999_999, os.getpid()
-    for name in ("auto.{}", "record.json.{}", "estimates.{}.part"):
-        for number in (gone, there):
-            (folder / name.format(number)).touch()
-    (folder / "auto.json").touch()
-    scratch.sweep_cache(tmp_path)
-    assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["auto.json", f"auto.{there}", f"record.json.{there}", f"estimates.{there}.part"]
-    )
 
 
 def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:

@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from sr_demo.approaches.baselines import BICUBIC
+from sr_demo.approaches.mosaic import upscalers
 from sr_demo.errors import StorageError, log_unexpected
+from sr_demo.inference.runner import Runner
+from sr_demo.settings import Settings
+from sr_demo.ui import page
 from sr_demo.ui.stops import Stops
 from sr_demo.ui.store import Store
 
@@ -160,6 +165,17 @@ def test_the_oldest_go_first_until_the_rest_fits(tmp_path: Path, monkeypatch: py
     assert [folder.exists() for folder in folders] == [False, True, True, True]
     assert not upload.exists(), "uploads count as results do, by age"
     assert gone == [{folders[0], upload}]
+
+
+@pytest.mark.usefixtures("gradio_loops")
+def test_databases_in_a_removed_folder_are_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten: list[set[Path]] = []
+    monkeypatch.setattr(upscalers, "forget_below", forgotten.append)
+    page.build_page([BICUBIC], Runner(), store, Settings())
+    folder = store.new()
+    aged(folder, 101)
+    store.tidy()
+    assert forgotten == [{folder}]
 
 
 def test_what_a_running_request_writes_and_what_is_new_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ than its right neighbour. The hash survives resizing, JPEG and small changes of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +37,8 @@ class _Hashes(NamedTuple):
     """(P, 64)."""
 
 
-_HASHES: SharedCache[str, _Hashes] = SharedCache(8)
+_HASHES: SharedCache[tuple[Path, str], _Hashes] = SharedCache(8)
+"""By place and key of the database."""
 
 
 def overlapping_photos(database: PatchDatabase, image: Image) -> tuple[int, ...]:
@@ -44,6 +47,11 @@ def overlapping_photos(database: PatchDatabase, image: Image) -> tuple[int, ...]
     alike = np.abs(hashes.aspects / (image.shape[0] / image.shape[1]) - 1) < _ASPECT_TOLERANCE
     differing = (hashes.bits != difference_hash(image)).sum(axis=1)
     return tuple(int(i) for i in np.flatnonzero(alike & (differing <= _MOST_BITS)))
+
+
+def forget(is_gone: Callable[[Path], bool]) -> None:
+    """Drop the hashes of the databases whose place `is_gone`."""
+    _HASHES.drop(lambda key: is_gone(key[0]))
 
 
 def difference_hash(image: Image) -> NDArray[np.bool_]:
@@ -59,4 +67,4 @@ def _hashes(database: PatchDatabase) -> _Hashes:
         aspects = np.array([image.shape[0] / image.shape[1] for image in images])
         return _Hashes(aspects, np.stack([difference_hash(image) for image in images]))
 
-    return _HASHES.get(database.key, compute, SILENT)
+    return _HASHES.get((database.place, database.key), compute, SILENT)

@@ -19,7 +19,7 @@ from sr_demo.approaches.mosaic.patch_database import CARD, PatchDatabase, check,
 from sr_demo.approaches.mosaic.patches import PatchIndex
 from sr_demo.approaches.mosaic.retrieval import ResidualDatabase
 from sr_demo.approaches.mosaic.shards import Kind
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, quoted
 from sr_demo.system import storage
 
 BUILDING = ".building-"
@@ -65,7 +65,7 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise BadInput(
             "A memory's name consists of lower-case letters, digits and dashes, at most 60 of them, like photos-2024; "
-            f"{name!r} does not."
+            f"{quoted(name)} does not."
         )
     return name
 
@@ -82,8 +82,8 @@ def find(name: str) -> NamedDatabase:
     if database is None:
         existing = ", ".join(database.name for database in list_databases())
         raise BadInput(
-            f"There is no memory {name!r}. There are: {existing}." if existing else
-            f"There is no memory {name!r}. Build one with: python -m sr_demo memory build DIR --out {name}"
+            f"There is no memory {quoted(name)}. There are: {existing}." if existing else
+            f"There is no memory {quoted(name)}. Build one with: python -m sr_demo memory build DIR --out {name}"
         )  # fmt: skip
     return database
 

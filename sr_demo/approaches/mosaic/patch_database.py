@@ -56,6 +56,8 @@ class PatchDatabase:
 
     key: str
     """Identifies the content."""
+    place: Path
+    """Its folder."""
     photos: tuple[Photo, ...]
     _hr: Pixels
     _lr: Pixels
@@ -117,7 +119,7 @@ def open_database(place: Path) -> PatchDatabase | None:
         lr = np.memmap(place / "lr.u8", np.uint8, "r")
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
-    return PatchDatabase(written.get("key", place.name), photos, hr, lr)
+    return PatchDatabase(written.get("key", place.name), place, photos, hr, lr)
 
 
 def damaged(place: Path) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sr_demo.approaches.mosaic import anchors, named_databases, photos, refinement, retrieval
+from sr_demo.approaches.mosaic import anchors, duplicate_photos, named_databases, photos, refinement, retrieval
 from sr_demo.approaches.mosaic.anchors import AnchoredRegression
-from sr_demo.approaches.mosaic.duplicate_photos import overlapping_photos
 from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.pasting import paste
 from sr_demo.approaches.mosaic.patch_database import SCALE, PatchDatabase, build_database, check, open_database
@@ -27,9 +26,11 @@ from sr_demo.system.storage import cache_folder
 FIXED_PATCH_SIZES = {"tiles-8": 8, "tiles-64": 64}
 """Variants whose patch size the option does not change."""
 _DATABASES: SharedCache[Path, PatchDatabase] = SharedCache(4)
-_PATCH_INDEXES: SharedCache[tuple[str, int, int], PatchIndex] = SharedCache(12)
+_PATCH_INDEXES: SharedCache[tuple[Path, str, int, int], PatchIndex] = SharedCache(12)
+"""By place and key of the database, so that its photos go with its folder; patch size; and downscaling factor."""
 _LEARNED: SharedCache[str, LearnedRetrieval] = SharedCache(1)
-_RESIDUALS: SharedCache[tuple[str, int, int], ResidualDatabase] = SharedCache(2)
+_RESIDUALS: SharedCache[tuple[Path, str, int, int], ResidualDatabase] = SharedCache(2)
+"""By place and key of the database, number of windows, and seed."""
 
 
 def load(request: Request) -> Upscaler:
@@ -61,12 +62,6 @@ def default_database(folder: Path, progress: Progress) -> PatchDatabase:
     return _DATABASES.get(folder, lambda: build_database(photos.bundled(), folder, progress), progress)
 
 
-def visitor_database(files: Sequence[Path], folder: Path, progress: Progress) -> PatchDatabase:
-    """Build the database of a visitor's photos under `folder`. Raises as `build_database` does."""
-    database = build_database(files, folder, progress)
-    return _DATABASES.get(folder / database.key, lambda: database, progress)
-
-
 def shared_database(place: Path) -> PatchDatabase:
     """Return the database in the folder `place`. Raises BadInput when it no longer exists, StorageError when damaged."""
 
@@ -89,11 +84,19 @@ def _under_name(name: str) -> PatchDatabase:
     return shared_database(named_databases.folder() / name)
 
 
-def forget(database: PatchDatabase) -> None:
-    """Drop everything in memory that was computed from `database`, which is about to be deleted."""
-    _PATCH_INDEXES.drop(lambda key: key[0] == database.key)
-    _RESIDUALS.drop(lambda key: key[0] == database.key)
-    _DATABASES.drop(lambda place: database.key in place.parts)
+def forget_below(gone: Set[Path]) -> None:
+    """Drop all databases in the folders `gone`, which are deleted, and all that was computed from them.
+
+    Until then their photos stay in memory, and their files take disk space though they are deleted.
+    """
+
+    def is_gone(place: Path) -> bool:
+        return not gone.isdisjoint((place, *place.parents))
+
+    _DATABASES.drop(is_gone)
+    _PATCH_INDEXES.drop(lambda key: is_gone(key[0]))
+    _RESIDUALS.drop(lambda key: is_gone(key[0]))
+    duplicate_photos.forget(is_gone)
 
 
 def learned_retrieval() -> LearnedRetrieval:
@@ -137,7 +140,7 @@ class TileMosaic:
                 return named_databases.open_patch_index(named, self.database)
             return index_patches(self.database, patch, downscale, progress)
 
-        return _PATCH_INDEXES.get((self.database.key, patch, downscale), compute, progress)
+        return _PATCH_INDEXES.get((self.database.place, self.database.key, patch, downscale), compute, progress)
 
     def match(self, image: Image, options: Options, progress: Progress) -> TileMatches:
         """Return the matched patch of every tile of `image`, the LR image (H, W, 3) float32 in [0, 1]."""
@@ -206,7 +209,7 @@ class RefinedRetrieval:
                 return named_databases.open_residuals(named)
             return retrieval.build_residual_database(self.database, self.windows, 0, progress)
 
-        return _RESIDUALS.get((self.database.key, self.windows, 0), compute, progress)
+        return _RESIDUALS.get((self.database.place, self.database.key, self.windows, 0), compute, progress)
 
     def predictor(
         self, image: Image, options: Options, progress: Progress
@@ -262,7 +265,7 @@ def refine_recorded(
 
 def _excluded_photos(database: PatchDatabase, image: Image, o: MosaicOptions) -> tuple[int, ...]:
     """Return the photos that are the image itself, unless the database has no others."""
-    same = overlapping_photos(database, image) if o.leave_out else ()
+    same = duplicate_photos.overlapping_photos(database, image) if o.leave_out else ()
     return same if len(same) < len(database.photos) else ()
 
 

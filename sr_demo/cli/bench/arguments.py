@@ -6,6 +6,7 @@ import argparse
 from math import inf
 
 from sr_demo.cli.models import add_model
+from sr_demo.errors import quoted
 
 
 def add_methods(parser: argparse.ArgumentParser, which: str) -> None:
@@ -33,7 +34,7 @@ def add_megapixels(parser: argparse.ArgumentParser, default: str) -> None:
 def count(text: str) -> int:
     """Return a whole number from 1. Raises ArgumentTypeError for everything else."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a whole number from 1")
     return int(text)
 
 
@@ -44,5 +45,5 @@ def positive(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+        raise argparse.ArgumentTypeError(f"{quoted(text)} is not a number above 0")
     return value

@@ -8,14 +8,13 @@ has built on the page can be listed, used and deleted by this visitor only, and 
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sr_demo.approaches.mosaic import named_databases, upscalers
 from sr_demo.approaches.mosaic.patch_database import PatchDatabase
 from sr_demo.approaches.mosaic.upscalers import LearnedRetrieval, RefinedRetrieval, TileMosaic
-from sr_demo.errors import BadInput, SRError
+from sr_demo.errors import BadInput
 from sr_demo.progress import SILENT
 from sr_demo.system.storage import cache_folder
 from sr_demo.ui.languages import text
@@ -43,8 +42,7 @@ class VisitorDatabases:
         if not is_own(choice):
             raise BadInput("You can delete only your own memories here.")
         place = self._place(choice)
-        with suppress(SRError):  # the store has removed it already
-            upscalers.forget(upscalers.shared_database(place))
+        upscalers.forget_below({place})
         shutil.rmtree(place, ignore_errors=True)
         return VisitorDatabases({label: p for label, p in self.places.items() if _OWN + label != choice}, self.made)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from sr_demo.approaches.mosaic import upscalers
 from sr_demo.approaches.mosaic.options import MosaicOptions
-from sr_demo.approaches.mosaic.patch_database import PatchDatabase
+from sr_demo.approaches.mosaic.patch_database import PatchDatabase, build_database
 from sr_demo.approaches.mosaic.refinement import RecordingPredictor
 from sr_demo.approaches.mosaic.retrieval import NearestNeighbours
 from sr_demo.approaches.mosaic.tile_matching import TileMatches
@@ -227,7 +227,7 @@ class MosaicHandlers:
                 raise BadInput("There are no photos yet. Drop a few, or a zip of them.")
             with self._context.store.lent() as folder, caller.turn(_BUILD_SECONDS, progress) as report:
                 taken = read_photos([Path(f) for f in files], folder, self._context.limits, report.part(0, 0.5))
-                memory = upscalers.visitor_database(taken.written, folder / "memory", report.part(0.5, 1))
+                memory = build_database(taken.written, folder / "memory", report.part(0.5, 1))
                 return _Built(memory, folder / "memory", taken.sentences)
 
         def shown(built: _Built) -> Updates:
