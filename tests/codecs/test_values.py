@@ -16,7 +16,7 @@ from sr_demo.batch.run import Batch, run
 from sr_demo.batch.workers import perform_here
 from sr_demo.codecs import tiff_series
 from sr_demo.errors import BadInput
-from sr_demo.image import Limits, Values, read
+from sr_demo.image import Limits, Values, read, same_mapping
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
@@ -131,3 +131,16 @@ def test_files_without_one_value_to_show_are_refused(tmp_path: Path, content: np
     tifffile.imwrite(tmp_path / "a.tif", content)
     with pytest.raises(BadInput, match=sentence):
         read(tmp_path / "a.tif")
+
+
+def test_an_image_gets_the_mapping_of_the_one_it_is_compared_with(tmp_path: Path) -> None:
+    for name, plane in (("a.tif", PLANE), ("b.tif", PLANE + 100), ("same.tif", PLANE / 200)):
+        tifffile.imwrite(tmp_path / name, plane)
+    one, other, levels = (read(tmp_path / name) for name in ("a.tif", "b.tif", "same.tif"))
+    mapped = same_mapping(other, one)
+    assert mapped.values == one.values == Values(0.0, 200.0)
+    assert np.allclose(mapped.rgb[..., 0], np.minimum((PLANE + 100) / 200, 1), atol=1e-6)
+    assert same_mapping(one, one) is one and same_mapping(levels, levels) is levels
+    for pair in ((one, levels), (levels, one)):
+        with pytest.raises(BadInput, match="from different ranges"):
+            same_mapping(*pair)
