@@ -33,7 +33,8 @@ def ring_correlation(a: Pixels, b: Pixels, border: int = 4) -> NDArray[np.float6
         border: Pixels to cut at each side.
 
     Returns:
-        (32,) values in [-1, 1]; None if a side has fewer than 64 pixels, and for two images without structure.
+        (32,) values in [-1, 1]; None if a side has fewer than 64 pixels after the border is cut, and for two images
+        without structure.
 
     Raises:
         BadInput: The sizes differ.
