@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from sr_demo.batch.manifest import NAME
 from sr_demo.batch.run import Batch, run
 from sr_demo.batch.workers import perform_here
 from sr_demo.codecs import tiff_series
-from sr_demo.errors import BadInput
+from sr_demo.errors import BadInput, SRError
 from sr_demo.image import Limits, Values, read, same_mapping
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
@@ -55,6 +56,19 @@ def test_finding_the_range_of_all_pages_leaves_the_values_of_one_as_they_are(
     pages[:, 0, :2] = 0, 200
     tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack", compression=compression)
     assert np.allclose(read(tmp_path / "a.tif", page=page).rgb[..., 0], pages[page or 0] / 200, atol=1e-6)
+
+
+def test_an_error_of_the_disk_leaves_no_page_out_of_the_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", FADING, photometric="minisblack")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tiff_series, "range_of", fail)
+        with pytest.raises(SRError, match="cannot be read: Input/output error"):
+            read(tmp_path / "a.tif", page=1)
+    assert read(tmp_path / "a.tif", page=1).values == Values(0.0, 200.0)
 
 
 def test_a_changed_file_gets_a_mapping_of_its_own(tmp_path: Path) -> None:
