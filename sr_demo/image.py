@@ -18,8 +18,8 @@ from sr_demo.codecs.formats import Output, Written, format_of
 from sr_demo.codecs.libraries import opencv
 from sr_demo.codecs.metadata import Metadata
 from sr_demo.codecs.raster import Raster
-from sr_demo.codecs.sniff import Limits
-from sr_demo.codecs.values import Values
+from sr_demo.codecs.sniff import Limits, display_name
+from sr_demo.codecs.values import Values, relevelled
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.system import large_array
 from sr_demo.system.storage import write_atomically
@@ -47,6 +47,7 @@ __all__ = [
     "quantize",
     "read",
     "readonly",
+    "same_mapping",
     "stated_pixels",
     "unit",
     "write",
@@ -158,6 +159,7 @@ def read(path: Path | str, limits: Limits = Limits(), page: int | None = None) -
     Raises:
         BadInput: The file is not an image, is damaged or exceeds a limit; with one sentence for the user.
         OutOfMemory: Decoding takes more memory than this process may use now.
+        SRError: The disk reports an error.
         MissingDependency: The format needs a package that is not installed.
     """
     path = Path(path)
@@ -232,6 +234,29 @@ def crop(image: ImageData, top: int, left: int, height: int, width: int) -> Imag
     part = np.s_[top : top + height, left : left + width]
     alpha = None if image.alpha is None else _opacity(image.alpha[part].copy())
     return replace(image, pixels=readonly(image.pixels[part].copy()), alpha=alpha)
+
+
+def same_mapping(image: ImageData, other: ImageData) -> ImageData:
+    """Return `image` with its values mapped to black and white like those of `other`, so that both can be compared.
+
+    Args:
+        image: An image of the same content as `other`, such as its reference, from another file.
+        other: The image whose mapping is used.
+
+    Raises:
+        BadInput: Only one of the two has values other than levels, so that their common mapping is not known.
+    """
+    own, wanted = image.values, other.values
+    if (own and (own.black, own.white)) == (wanted and (wanted.black, wanted.white)):
+        return image
+    if own is None or wanted is None:
+        raise BadInput(
+            f"{display_name(image.name)} and {display_name(other.name)} are mapped to black and white from different "
+            "ranges, so that they cannot be compared. Save both with 16 bits per channel."
+        )
+    note = "Its values were then mapped like those of the picture that it is compared with."
+    pixels = readonly(relevelled(image.rgb, own, wanted))
+    return replace(image, pixels=pixels, values=wanted, notes=(*image.notes, note))
 
 
 def for_output(image: ImageData, output: Output) -> ImageData:

@@ -512,6 +512,15 @@ def test_limits_name_both_numbers(tmp_path):
         read(path, Limits(max_bytes=2**20))
 
 
+def test_the_size_of_a_file_is_limited_only_where_a_limit_is_given(tmp_path):
+    path = save(RGB8, tmp_path / "a.png")
+    with path.open("ab") as file:
+        file.truncate(101 * 2**20)
+    assert read(path).size == (6, 5)
+    with pytest.raises(BadInput, match=r"the limit here is 100 MB"):
+        read(path, Limits(max_bytes=100 * 2**20))
+
+
 def test_pixel_limit_comes_before_pillows_own_and_before_decoding(tmp_path, monkeypatch):
     monkeypatch.setattr(Pillow, "MAX_IMAGE_PIXELS", 8)
     assert read(save(RGB8, tmp_path / "a.png")).rgb.shape == (6, 5, 3)

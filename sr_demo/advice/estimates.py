@@ -73,7 +73,8 @@ class PhotoEstimates:
     detail_end: Estimate[float | None]
     """See `spectrum.detail_end`."""
     signal_end: Estimate[float | None]
-    """See `ring_correlation.signal_end`; None where it is meaningless: JPEGs, sharp images, too little or too much noise."""
+    """`ring_correlation.signal_end` as a fraction of the Nyquist frequency, like `detail_end`; None where it is meaningless:
+    JPEGs, sharp images, too little or too much noise."""
     drawing: Estimate[bool]
     letters: Estimate[int]
     """Number of shapes arranged in lines like small letters."""
@@ -150,8 +151,10 @@ def _signal_end(
 ) -> Estimate[float | None]:
     """Return `signal_end` for images that appear oversampled, never compressed, and moderately noisy; otherwise None."""
     measurable = noise.certainty is not Certainty.UNSURE and _LEAST_NOISE <= (noise.value or 0) <= _MOST_NOISE
-    sure = quality.value is None and measurable and end is not None and end <= _OVERSAMPLED
-    return Estimate(signal_end(part) if sure else None, noise.certainty if sure else Certainty.UNSURE)
+    if quality.value is not None or not measurable or end is None or end > _OVERSAMPLED:
+        return Estimate(None, Certainty.UNSURE)
+    percent = signal_end(part)
+    return Estimate(None if percent is None else percent / 100, noise.certainty)
 
 
 def _jpeg_quality(luma: NDArray[np.float32], path: Path | None, pixels: Certainty) -> Estimate[int | None]:

@@ -109,7 +109,7 @@ def facts(found: PhotoEstimates) -> list[Phrase]:
     if end is not None and found.detail_end.certainty is not Certainty.UNSURE:
         phrases.append(Phrase("fact_detail", {"percent": round(100 * end)}))
     if found.signal_end.value is not None:
-        phrases.append(Phrase("fact_signal", {"percent": round(found.signal_end.value)}))
+        phrases.append(Phrase("fact_signal", {"percent": round(100 * found.signal_end.value)}))
     return phrases
 
 

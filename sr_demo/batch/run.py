@@ -20,9 +20,6 @@ from sr_demo.spec import Precision
 from sr_demo.system.outputs import free_path, identities, truncated_name
 from sr_demo.system.storage import sha256_of
 
-LIMITS = Limits(max_bytes=2**40)
-"""No limit on the file size, for long stacks; a single page still has to fit into memory."""
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -90,6 +87,8 @@ class Plan:
     tasks: list[Task]
     found: ImageFiles
     """The files in the input folder."""
+    failed: list[str]
+    """Name and reason of each file that cannot be read now, and may have several pages."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +137,7 @@ def run(batch: Batch, perform: Perform, report: Callable[[Event], None] = lambda
         planned = plan(batch, manifest, found)
         tasks = planned.tasks
         summary, open_tasks = _open_tasks(batch, manifest, tasks)
+        summary.failed += planned.failed
         summary.left_out, summary.unreadable = planned.found.left_out, list(planned.found.unreadable)
         manifest.sweep()
         begun = time.monotonic()
@@ -183,21 +183,27 @@ def plan(batch: Batch, manifest: Manifest, found: ImageFiles) -> Plan:
         return os.path.lexists(path) and not (batch.overwrite and path.is_file() and not identities([path]) & inputs)
 
     tasks: list[Task] = []
+    failed: list[str] = []
     for path, source in zip(files, map(Path.as_posix, sources), strict=True):
-        for page in _pages(path):
+        try:
+            pages = _pages(path)
+        except SRError as exc:
+            failed.append(with_file_name(source, str(exc)))
+            continue
+        for page in pages:
             known = manifest.records.get((source, page))
             suffix = batch.output.like(kind_of(path)).file_format.suffix
             target = known["result"] if known and known["result"] else _free(source, page, suffix, is_taken)
             taken.add(target.lower())
             tasks.append(Task(source, page, target))
-    return Plan(tasks, found)
+    return Plan(tasks, found, failed)
 
 
 def _pages(path: Path) -> tuple[int | None, ...]:
-    """Return the pages of a stack, or (None,) for a single image and for a file that cannot be read."""
+    """Return the pages of a stack, or (None,) for a single image and for an invalid file. Raises SRError for a disk error."""
     try:
-        numbers = page_numbers(path, LIMITS)
-    except SRError:
+        numbers = page_numbers(path, Limits())
+    except BadInput:
         return (None,)
     return (None,) if len(numbers) == 1 else numbers
 

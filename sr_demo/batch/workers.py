@@ -14,13 +14,14 @@ from pathlib import Path, PurePosixPath
 from threading import Thread
 
 from sr_demo.batch.manifest import Record, temporary_path
-from sr_demo.batch.run import LIMITS, Batch, Perform, Task, settings, with_precision
+from sr_demo.batch.run import Batch, Perform, Task, settings, with_precision
 from sr_demo.codecs.image_files import find_images
 from sr_demo.codecs.sniff import kind_of
 from sr_demo.errors import BadInput, OutOfMemory, SRError, StorageError, log_unexpected
 from sr_demo.image import Image, ImageData, for_output, read, write
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics.scores import COLUMNS
+from sr_demo.reports.evaluation import matching_reference
 from sr_demo.reports.pairing import parsed
 from sr_demo.reports.table import record as measured
 from sr_demo.system.storage import sha256_of
@@ -142,7 +143,7 @@ class Worker:
 
     def _upscale(self, task: Task) -> Record:
         batch = self.batch
-        image = read(batch.source / task.source, LIMITS, task.page)
+        image = read(batch.source / task.source, page=task.page)
         output = batch.output.like(kind_of(batch.source / task.source))
         reference, remark = _reference(batch, task, image)
         result = self._runner.run(batch.running, for_output(image, output), reference)
@@ -180,14 +181,9 @@ def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, s
         return None, f"There is more than one reference of that name: {there[0].name} and {there[1].name}."
     path = there[0]
     try:
-        reference = read(path, LIMITS, task.page).rgb
+        return matching_reference(read(path, page=task.page), lr, scale).rgb, ""
     except BadInput as exc:
         return None, f"The reference cannot be used: {exc}"
-    height, width = lr.rgb.shape[0] * scale, lr.rgb.shape[1] * scale
-    spare = (reference.shape[0] - height, reference.shape[1] - width)
-    if min(spare) < 0 or max(spare) >= scale:
-        return None, f"The reference has {reference.shape[1]} x {reference.shape[0]} pixels, not {width} x {height}."
-    return reference[:height, :width], ""
 
 
 @lru_cache(maxsize=4)

@@ -18,6 +18,8 @@ log = logging.getLogger("sr_demo")
 Samples = NDArray[Any]
 _BAND = 2**22
 """Number of pixels that are converted at once."""
+_CONVERTED = (b"CMYK", b"Lab ")
+"""Signatures of the colour spaces that are converted to sRGB."""
 _CLOSE_LEVELS = 36
 """Largest difference of a gray level from sRGB, half of that of linear light (73 levels); gamma 2.2 differs by 9."""
 
@@ -73,11 +75,17 @@ def to_srgb(image: Pillow.Image, source: Any) -> Pillow.Image:
     return result
 
 
-def matching_profile(icc: bytes | None, samples: Samples) -> bytes | None:
-    """Return `icc` if its colour space matches the channels of `samples` (H, W, C), otherwise None."""
-    if icc is None:
-        return None
-    return icc if _space(icc) == (b"GRAY" if samples.shape[2] < 3 else b"RGB ") else None
+def matching_profile(icc: bytes | None, samples: Samples, notes: list[str]) -> bytes | None:
+    """Return `icc` if its colour space matches the channels of `samples` (H, W, C), otherwise None. Appends a note.
+
+    There is no note on profiles of colour spaces that are converted to sRGB.
+    """
+    space = _space(icc)
+    if space == (b"GRAY" if samples.shape[2] < 3 else b"RGB "):
+        return icc
+    if icc and space not in _CONVERTED:
+        notes.append("Its colour profile does not fit its channels and is left out.")
+    return None
 
 
 @lru_cache(maxsize=8)

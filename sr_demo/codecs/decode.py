@@ -34,7 +34,7 @@ from PIL.ImageFile import ImageFile
 from sr_demo.codecs import colour_description, iso_media, metadata, tiff
 from sr_demo.codecs.colour_description import ColourDescription
 from sr_demo.codecs.conversions import cmyk_to_srgb, matching_profile, planes, to_mode, to_srgb, upright
-from sr_demo.codecs.libraries import LIBRARY_ERRORS, opencv, silence
+from sr_demo.codecs.libraries import LIBRARY_ERRORS, is_passing, opencv, silence
 from sr_demo.codecs.metadata import Metadata
 from sr_demo.codecs.part_limits import check_parts
 from sr_demo.codecs.png_stream import check_checksums, check_length, still
@@ -43,7 +43,7 @@ from sr_demo.codecs.tiff_directories import check_exif
 from sr_demo.codecs.tiff_kinds import check_kind
 from sr_demo.codecs.tiff_series import series_range
 from sr_demo.codecs.values import Values
-from sr_demo.errors import BadInput, MissingDependency
+from sr_demo.errors import BadInput, MissingDependency, OutOfMemory, SRError
 from sr_demo.system.large_array import bands, equal_channels
 
 log = logging.getLogger("sr_demo")
@@ -70,7 +70,6 @@ _PLACES: dict[type[Exception], str] = {
     FileNotFoundError: "{name} is not there. Check the name, or choose the file again.",
     PermissionError: "{name} may not be read. Change its permissions, or choose another file.",
     Pillow.DecompressionBombError: "{name} unpacks to far more pixels than it says it has. " + CHOOSE,
-    MemoryError: "{name} needs more memory than there is here. Crop it or scale it down first.",
 }
 _DAMAGED = "{name} is damaged or incomplete and cannot be decoded. Export it or download it again."
 
@@ -123,6 +122,7 @@ def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
     Raises:
         BadInput: The file is not an image, is damaged, or exceeds a limit; with one sentence for the user.
         OutOfMemory: Decoding takes more memory than this process may use now.
+        SRError: The disk reports an error.
         MissingDependency: The format needs a package that is not installed.
     """
     with _translated(display_name(path.name)):
@@ -141,12 +141,16 @@ def decode(path: Path, limits: Limits, page: int | None = None) -> Decoded:
 
 @contextmanager
 def _translated(name: str) -> Generator[None, None, None]:
-    """Translate the errors of decoders for the file called `name` into BadInput."""
+    """Translate the errors of decoders for the file called `name`: into BadInput, unless the file may be intact."""
     try:
         yield
     except LIBRARY_ERRORS as exc:
-        sentence = next((text for kind, text in _PLACES.items() if isinstance(exc, kind)), _DAMAGED)
         log.info("could not read %r", name, exc_info=exc)
+        sentence = next((text for kind, text in _PLACES.items() if isinstance(exc, kind)), _DAMAGED)
+        if isinstance(exc, MemoryError):
+            raise OutOfMemory(f"{name} needs more memory than there is here. Crop it or scale it down first.") from exc
+        if sentence is _DAMAGED and isinstance(exc, OSError) and is_passing(exc):
+            raise SRError(f"{name} cannot be read: {exc.strerror}.") from exc
         raise BadInput(sentence.format(name=name)) from exc
 
 
@@ -205,7 +209,7 @@ def _deep_tiff(read: tiff.Page) -> Decoded:
         decoded.samples = cmyk_to_srgb(Pillow.fromarray(high, "CMYK"), read.icc, decoded.notes)
         decoded.notes.append("CMYK is read with 8 bits per channel.")
     decoded.samples = upright(decoded.samples, read.orientation)
-    decoded.icc = matching_profile(read.icc, decoded.samples)
+    decoded.icc = matching_profile(read.icc, decoded.samples, decoded.notes)
     return decoded
 
 
@@ -239,7 +243,7 @@ def _described(file: IO[bytes], kind: Kind, decoded: Decoded) -> ColourDescripti
 def _set_profile(decoded: Decoded, icc: object, described: ColourDescription) -> None:
     """Set the profile of the samples to that of the file, or to one computed from its colour description."""
     if isinstance(icc, bytes) and icc:
-        decoded.icc = matching_profile(icc, decoded.samples)
+        decoded.icc = matching_profile(icc, decoded.samples, decoded.notes)
         return
     if described.note:
         decoded.notes.append(described.note)

@@ -7,6 +7,7 @@ error should have our sentence only; the library's message is in our log with th
 from __future__ import annotations
 
 import ctypes
+import errno
 import logging
 import struct
 import warnings
@@ -22,6 +23,15 @@ LIBRARY_ERRORS = (
     MemoryError, AssertionError, Warning, struct.error, zlib.error, Pillow.DecompressionBombError,
 )  # fmt: skip
 """The known exceptions of the decoders for invalid files."""
+_DAMAGED_OFFSETS = (errno.EINVAL, errno.EOVERFLOW)
+"""Error numbers that offsets in a damaged file cause."""
+
+
+def is_passing(exc: BaseException) -> bool:
+    """Return whether an error among `LIBRARY_ERRORS` comes from the disk or the memory, so that the file may be intact."""
+    if isinstance(exc, MemoryError):
+        return True
+    return isinstance(exc, OSError) and exc.errno is not None and exc.errno not in _DAMAGED_OFFSETS
 
 
 def silence() -> None:

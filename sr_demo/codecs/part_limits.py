@@ -4,8 +4,8 @@ Decoders limit pixels, not parts. A small JPEG can hold a million scans over all
 chunks, which Pillow processes one by one in Python, and EXIF data can make a reader load the same bytes thousands of times.
 The limits are far beyond what programs write; each check reads only the headers of parts.
 
-Not checked here: WebP, AVIF and HEIF, whose libraries (libwebp, libavif, libheif) limit frames, items and memory; BMP, which
-has one part; TIFF, see `directories`.
+Not checked here: WebP, HEIF, and AVIF except for its EXIF data, whose libraries (libwebp, libheif, libavif) limit frames,
+items and memory; BMP, which has one part; TIFF, see `tiff_directories`.
 
 Sources: ITU-T T.81, annex B (JPEG); PNG specification (third edition), section 5; GIF89a specification.
 """

@@ -53,7 +53,8 @@ _AVIF = {b"avif", b"avis"}
 class Limits:
     """Limits of image files, checked before decoding."""
 
-    max_bytes: int = 100 * 2**20
+    max_bytes: int = 2**40
+    """Largest size of a file. The page takes its own from its settings; local files, such as stacks, may have any."""
     max_pixels: int = 100_000_000
     max_side: int = 65_535
     """Largest side in pixels, that of JPEG. Images are processed in rows; a row of 100 million pixels would fill memory."""

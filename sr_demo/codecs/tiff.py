@@ -1,7 +1,7 @@
 """Decoder for TIFF pages that Pillow does not read: more than 8 bits per channel, values other than levels, extra channels.
 
-The work is bounded for any file: `directories` limits pages, tags and geometry before a library reads the file, libraries
-read one page only, and `tiff_pixels` limits the unpacked size of a strip or tile.
+The work is bounded for any file: `tiff_directories` limits pages, tags and geometry before a library reads the file,
+libraries read one page only, and `tiff_pixels` limits the unpacked size of a strip or tile.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ from sr_demo.system.large_array import bands
 
 Samples = NDArray[Any]
 _ORIENTATION = 274
+_BYTE_COUNTS = (279, 325)
 _WHOLE_BYTES = (8, 16, 32, 64)
 _LZMA_MEMORY = 2**28
 """Memory limit of the LZMA decoder in bytes; the strongest preset of xz takes 65 MiB."""
@@ -63,6 +64,8 @@ def decoded(page: Any, file: IO[bytes]) -> tuple[Samples, int]:
             "The pixels of this TIFF are compressed in a way that is not read here. Save it with LZW or ZIP (deflate) "
             "compression, or without compression."
         )
+    if page.compression == _NONE and not any(tag in page.tags for tag in _BYTE_COUNTS):
+        page.databytecounts = (0,) * len(page.dataoffsets)  # tifffile takes all strips for one
     if min(len(page.dataoffsets), len(page.databytecounts)) < prod(page.chunked):
         raise ValueError(f"fewer than {prod(page.chunked)} segments")
     segment = _bounded(page)

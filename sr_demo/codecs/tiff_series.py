@@ -7,7 +7,7 @@ import os
 from functools import partial
 from typing import IO, NamedTuple
 
-from sr_demo.codecs.libraries import LIBRARY_ERRORS
+from sr_demo.codecs.libraries import LIBRARY_ERRORS, is_passing
 from sr_demo.codecs.sniff import Limits, check_pixels
 from sr_demo.codecs.tiff import page_at, range_of, stored_bytes
 from sr_demo.codecs.tiff_directories import directory, places
@@ -66,7 +66,9 @@ def _series_range(file: IO[bytes], limits: Limits) -> Range:
                     break
                 if size:
                     whole = whole.joined(range_of(page, partial(check_pixels, limits=limits)))
-        except (BadInput, *LIBRARY_ERRORS):
+        except (BadInput, *LIBRARY_ERRORS) as exc:
+            if is_passing(exc):  # the page counts when the file is read again
+                raise
             continue  # decoding this page reports the error
     if left < 0:
         raise BadInput(

@@ -7,7 +7,6 @@ in GDAL's tag) are excluded from the range.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -90,14 +89,6 @@ def value_range(samples: Samples, without: NDArray[np.bool_] | None) -> Range:
     return found
 
 
-def total(ranges: Iterable[Range]) -> Range:
-    """Return the range of all `ranges`."""
-    whole = Range()
-    for one in ranges:
-        whole = whole.joined(one)
-    return whole
-
-
 def refuse_infinite(samples: Samples) -> None:
     """Raise BadInput, with their number, when there are infinite values."""
     if samples.dtype.kind != "f":
@@ -131,3 +122,19 @@ def map_to_levels(samples: Samples, found: Range, without: NDArray[np.bool_] | N
         part = samples[rows] if as_they_are else (samples[rows].astype(np.float64) - black) / spread
         out[rows] = part if without is None else np.where(without[rows][..., None], 0, part)
     return out, None if as_they_are else Values(low, high)
+
+
+def relevelled(levels: NDArray[np.float32], own: Values, other: Values) -> NDArray[np.float32]:
+    """Return levels of the mapping `own` as levels of the mapping `other`; values outside its range become black or white.
+
+    Args:
+        levels: (H, W, C) in [0, 1].
+        own: The mapping of `levels`.
+        other: The mapping of the returned levels.
+    """
+    spread, other_spread = ((mapping.white - mapping.black) or 1.0 for mapping in (own, other))
+    out = zeros(*levels.shape)
+    for rows in bands(out, levels):
+        values = own.black + levels[rows].astype(np.float64) * spread
+        out[rows] = np.clip((values - other.black) / other_spread, 0, 1)
+    return out

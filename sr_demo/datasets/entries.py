@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sr_demo.codecs.npz import choose, find_stacks, is_npz, npz_files, read_stack
 from sr_demo.codecs.sniff import with_file_name
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, Limits, read, readonly
-from sr_demo.reports.evaluation import images_in, pairs
+from sr_demo.image import Image, ImageData, Limits, read, readonly
+from sr_demo.reports.evaluation import images_in, matching_reference, pairs
 
 SCALE = 4
 
@@ -66,20 +66,14 @@ def from_files(files: Sequence[Path], limits: Limits) -> list[Entry]:
 def _read_pair(hr_path: Path, lr_path: Path | None, limits: Limits, scale: int) -> Pair:
     hr = _read(hr_path, limits)
     if lr_path is None:
-        return hr, None
+        return hr.rgb, None
     lr = _read(lr_path, limits)
-    spare = [large - small * scale for large, small in zip(hr.shape[:2], lr.shape[:2], strict=True)]
-    if min(spare) < 0 or max(spare) >= scale:
-        raise BadInput(
-            f"{lr_path.name} has {lr.shape[1]} x {lr.shape[0]} pixels, which does not match {hr_path.name} "
-            f"({hr.shape[1]} x {hr.shape[0]}) at scale {scale}."
-        )
-    return hr, lr
+    return matching_reference(hr, lr, scale).rgb, lr.rgb
 
 
-def _read(path: Path, limits: Limits) -> Image:
+def _read(path: Path, limits: Limits) -> ImageData:
     try:
-        return read(path, limits).rgb
+        return read(path, limits)
     except BadInput as problem:
         raise BadInput(with_file_name(path.name, str(problem))) from problem
 

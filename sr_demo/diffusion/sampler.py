@@ -97,16 +97,6 @@ class Sampler:
             yield SamplingStep(index + 1, steps, shift, noisy, x, estimate, after)
             x = after
 
-    def sample(
-        self, image: Image, start: Image, steps: int, seed: int, progress: Progress, *, sample: int = 0,
-        strength: float = 1.0,
-    ) -> Image:  # fmt: skip
-        """Return the last state of `sample_steps`, which has the same arguments: (4*H, 4*W, 3), not clipped."""
-        after = start
-        for step in self.sample_steps(image, start, steps, seed, progress, sample=sample, strength=strength):
-            after = step.after
-        return after
-
     def _in_tiles(
         self, size: tuple[int, ...], images: list[Image], compute: Callable[..., Tensor], progress: Progress
     ) -> Image:

@@ -6,6 +6,7 @@ import gzip
 import math
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -98,10 +99,10 @@ def _idx(path: Path, axes: int) -> Pixels:
     packed = path.with_name(f"{path.name}.gz")
     try:
         content = path.read_bytes() if path.exists() or not packed.exists() else gzip.decompress(packed.read_bytes())
-    except (OSError, EOFError) as exc:
+    except (OSError, EOFError, zlib.error) as exc:
         raise BadInput(f"{path} cannot be read. The folder must hold MNIST's four files.") from exc
     start = 4 + 4 * axes
-    shape = tuple(int(n) for n in np.frombuffer(content[4:start], ">u4"))
+    shape = tuple(int.from_bytes(content[at : at + 4], "big") for at in range(4, start, 4))
     if content[:4] != bytes((0, 0, 8, axes)) or len(content) != start + math.prod(shape):
         raise BadInput(f"{path} is not a file of MNIST, or it is damaged.")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

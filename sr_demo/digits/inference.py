@@ -34,22 +34,17 @@ CLOSEST = 16.0
 CHUNK = 4096
 """Points per evaluation; their activations fit into the processor's cache (large chunks take 4 times as long)."""
 
-_TITLES: dict[str, str] = {
-    "digits-vaegan": "VAE-GAN for digits",
-    "digits-cppn-vaegan": "CPPN for digits, trained with a discriminator",
-    "digits-cppn-l2": "CPPN for digits, trained without a discriminator",
-    "digits-reader": "Reader of digits",
+NETWORKS: dict[str, tuple[str, Callable[..., nn.Module]]] = {
+    "digits-vaegan": ("VAE-GAN for digits", networks.vaegan),
+    "digits-cppn-vaegan": ("CPPN for digits, trained with a discriminator", networks.cppn),
+    "digits-cppn-l2": ("CPPN for digits, trained without a discriminator", networks.cppn),
+    "digits-reader": ("Reader of digits", networks.reader),
 }
+"""Name of the embedded weights and their card -> title, and function that builds the network."""
 STEMS: dict[DigitModel, str] = {
     "vaegan": "digits-vaegan",
     "cppn-gan": "digits-cppn-vaegan",
     "cppn-l2": "digits-cppn-l2",
-}
-_BUILDERS: dict[str, Callable[..., nn.Module]] = {
-    "digits-vaegan": networks.vaegan,
-    "digits-cppn-vaegan": networks.cppn,
-    "digits-cppn-l2": networks.cppn,
-    "digits-reader": networks.reader,
 }
 
 
@@ -60,8 +55,9 @@ def network(stem: str) -> nn.Module:
     Raises:
         WeightsUnavailable: The file is missing or has another sha256.
     """
-    (path,) = checkpoints.fetch(embedded(stem, stem, _TITLES[stem], bytes_per_pixel=0))
-    built = _BUILDERS[stem](**card(stem)["architecture"]["settings"])
+    title, build = NETWORKS[stem]
+    (path,) = checkpoints.fetch(embedded(stem, stem, title, bytes_per_pixel=0))
+    built = build(**card(stem)["architecture"]["settings"])
     return load_safetensors(path, built).eval().requires_grad_(False).to(device())
 
 

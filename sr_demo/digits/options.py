@@ -10,9 +10,6 @@ from sr_demo.options import Options, option
 DigitModel = Literal["vaegan", "cppn-gan", "cppn-l2"]
 """VAE-GAN, CPPN trained with a discriminator, and the same CPPN trained without."""
 
-NETWORKS = ("digits-vaegan", "digits-cppn-vaegan", "digits-cppn-l2", "digits-reader")
-"""Names of the embedded weights and cards."""
-
 SMALLEST, LARGEST = 28, 1800
 """Smallest and largest side in pixels of an image that a CPPN draws."""
 

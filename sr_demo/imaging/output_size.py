@@ -21,9 +21,10 @@ _CM = {"cm": 1.0, "mm": 0.1, "in": _CM_PER_INCH}
 _MOST_PIXELS = 1_000_000
 _MOST_CM, _MOST_DPI = 10_000, 10_000
 _NUMBER = r"(\d+(?:\.\d*)?|\.\d+)"
+_WHOLE = r"(\d{1,4000})"  # Python converts texts of up to 4300 digits
 _FACTOR = re.compile(rf"[x×]?\s*{_NUMBER}\s*[x×]?")
-_WIDE = re.compile(r"(\d+)\s*(?:px|pixels)?\s*(?:w|wide)")
-_HIGH = re.compile(r"(\d+)\s*(?:px|pixels)?\s*(?:h|high)")
+_WIDE = re.compile(rf"{_WHOLE}\s*(?:px|pixels)?\s*(?:w|wide)")
+_HIGH = re.compile(rf"{_WHOLE}\s*(?:px|pixels)?\s*(?:h|high)")
 _PRINT = re.compile(rf"{_NUMBER}\s*[x×]\s*{_NUMBER}\s*(cm|mm|in)\s*(?:@|at)\s*{_NUMBER}\s*(?:dpi|ppi)?")
 
 

@@ -47,7 +47,8 @@ def lpips(a: Pixels, b: Pixels, border: int = 4) -> float | None:
         border: Pixels to cut at each side.
 
     Returns:
-        The distance; None if the weights are not stored, for sides below 32 pixels, and above 4 megapixels.
+        The distance; None if the weights are not stored, and after the border is cut for sides below 32 pixels and above
+        4 megapixels.
 
     Raises:
         BadInput: The sizes differ.
@@ -101,10 +102,10 @@ def _rounded(image: Pixels) -> Image:
 
 def _smaller(image: Image) -> Image:
     height, width = image.shape[:2]
-    ratio = _DISTS_SIDE / min(height, width)
-    if ratio >= 1:
+    short = min(height, width)
+    if short <= _DISTS_SIDE:
         return image
-    return resize(image, (int(height * ratio), int(width * ratio)), "bilinear")
+    return resize(image, (_DISTS_SIDE * height // short, _DISTS_SIDE * width // short), "bilinear")
 
 
 def _distance(

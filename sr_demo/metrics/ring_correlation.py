@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sr_demo.image import Image, Pixels, bt601_luma
+from sr_demo.image import Image, Pixels, bt601_luma, quantize
 from sr_demo.metrics.full_reference import crop_borders
 
 _THRESHOLD = 1 / 7
@@ -22,7 +22,7 @@ _MOST_TILES = 3
 _LEAST_SIDE = 64
 
 
-def ring_correlation(a: Pixels, b: Pixels, border: int = 4) -> NDArray[np.float64] | None:
+def ring_correlation(a: Pixels, b: Pixels, border: int = 4, *, rounded: bool = True) -> NDArray[np.float64] | None:
     """Return the correlation of two images in 32 rings of frequency, from 0 to Nyquist.
 
     It is computed on luma under a Hann window, in squares of up to 512 pixels whose spectra are summed.
@@ -31,9 +31,11 @@ def ring_correlation(a: Pixels, b: Pixels, border: int = 4) -> NDArray[np.float6
         a: (H, W, 3) in [0, 1].
         b: An image of the same size.
         border: Pixels to cut at each side.
+        rounded: Round both images to 8 bit first, as for all scores.
 
     Returns:
-        (32,) values in [-1, 1]; None if a side has fewer than 64 pixels, and for two images without structure.
+        (32,) values in [-1, 1]; None if a side has fewer than 64 pixels after the border is cut, and for two images
+        without structure.
 
     Raises:
         BadInput: The sizes differ.
@@ -51,7 +53,7 @@ def ring_correlation(a: Pixels, b: Pixels, border: int = 4) -> NDArray[np.float6
     for top in _places(a.shape[0], side):
         for left in _places(a.shape[1], side):
             part = np.s_[top : top + side, left : left + side]
-            x, y = (_spectrum(image[part], window) for image in (a, b))
+            x, y = (_spectrum(quantize(image[part]) if rounded else image[part], window) for image in (a, b))
             terms = (np.real(x * np.conj(y)), np.abs(x) ** 2, np.abs(y) ** 2)
             sums += [np.bincount(ring, term.ravel(), _RINGS + 1)[:_RINGS] for term in terms]
     if sums[1:].max() < 1e-20:
@@ -99,7 +101,7 @@ def signal_end(image: Image) -> float | None:
     """
     height, width = (side // 2 * 2 for side in image.shape[:2])
     quarter = [image[row:height:2, column:width:2] for row in (0, 1) for column in (0, 1)]
-    pairs = [ring_correlation(quarter[first], quarter[second], 0) for first, second in ((0, 3), (1, 2))]
+    pairs = [ring_correlation(quarter[first], quarter[second], 0, rounded=False) for first, second in ((0, 3), (1, 2))]
     if pairs[0] is None or pairs[1] is None:
         return None
     found = _crossing((pairs[0] + pairs[1]) / 2) / 100

@@ -39,8 +39,8 @@ def ms_ssim_y(a: Pixels, b: Pixels, border: int = 4) -> float | None:
         border: Pixels to cut at each side.
 
     Returns:
-        A value in [0, 1]; 1 for equal images. None if a side has fewer than 176 pixels, since the window of 11 pixels must
-        fit at the last scale.
+        A value in [0, 1]; 1 for equal images. None if a side has fewer than 176 pixels after the border is cut, since
+        the window of 11 pixels must fit at the last scale.
 
     Raises:
         BadInput: The sizes differ.
@@ -71,7 +71,7 @@ def gmsd(a: Pixels, b: Pixels, border: int = 4) -> float | None:
         border: Pixels to cut at each side.
 
     Returns:
-        0 for equal images, about 0.3 for very poor ones; None if a side has fewer than 6 pixels.
+        0 for equal images, about 0.3 for very poor ones; None if a side has fewer than 6 pixels after the border is cut.
 
     Raises:
         BadInput: The sizes differ.

@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import weakref
 from collections import deque
 from collections.abc import Mapping
@@ -31,6 +30,7 @@ from sr_demo.options import Options
 from sr_demo.pipelines.options import SupirOptions
 from sr_demo.progress import Progress
 from sr_demo.spec import Request, Upscaler
+from sr_demo.system.storage import cache_folder, disk_errors_translated, ensure_folder, unfinished_folder
 
 HOME, WEIGHTS, PYTHON = "SR_DEMO_SUPIR_HOME", "SR_DEMO_SUPIR_WEIGHTS", "SR_DEMO_SUPIR_PYTHON"
 """Environment variables: the checkout, a folder with the weights of SUPIR and SDXL (default: the paths in SUPIR's options
@@ -67,8 +67,9 @@ class SupirUpscaler:
         """Upscale (H, W, 3) to (4 H, 4 W, 3). Raises Cancelled within a second after Stop, OutOfMemory, SRError."""
         assert isinstance(options, SupirOptions)
         size = Size(image.shape[0] * SCALE, image.shape[1] * SCALE)
-        with tempfile.TemporaryDirectory(prefix="sr_demo_supir_") as folder:
-            given, made = Path(folder) / "given.npy", Path(folder) / "made.npy"
+        parent = ensure_folder(cache_folder() / "supir")
+        with disk_errors_translated(parent), unfinished_folder(parent) as folder:
+            given, made = folder / "given.npy", folder / "made.npy"
             np.save(given, resize(image, working_size(*size)))
             self._run(sampling_arguments(options) | {"given": str(given), "made": str(made)}, options.steps, progress)
             drawn = np.load(made)

@@ -60,9 +60,12 @@ def _free() -> None:
 def _loaded(start: dict[str, Any]) -> Any:
     util: Any = importlib.import_module("SUPIR.util")
     options = Path(start["home"]) / "options" / "SUPIR_v0.yaml"
-    if start["weights"]:
-        options = _with_weights(options, Path(start["weights"]))
-    model = util.create_SUPIR_model(str(options), SUPIR_sign=start["sign"])
+    own = _with_weights(options, Path(start["weights"])) if start["weights"] else None
+    try:
+        model = util.create_SUPIR_model(str(own or options), SUPIR_sign=start["sign"])
+    finally:
+        if own is not None:
+            own.unlink()
     where = _device()
     if where == "cuda":
         model = model.half()

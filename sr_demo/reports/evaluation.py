@@ -15,12 +15,12 @@ import numpy as np
 from sr_demo.codecs.image_files import ImageFiles, find_images
 from sr_demo.codecs.sniff import with_file_name
 from sr_demo.errors import BadInput, SRError, first_few
-from sr_demo.image import Image, ImageData, read
+from sr_demo.image import Image, ImageData, read, same_mapping
 from sr_demo.imaging.degradation import Realistic, degrade
 from sr_demo.imaging.resize import crop_to_multiple, downscale
 from sr_demo.inference.jobs import Failed, Job, Result
 from sr_demo.inference.runner import Runner
-from sr_demo.metrics.scores import LR_CONSISTENCY, PSNR_RGB, PSNR_Y
+from sr_demo.metrics.scores import COLUMNS, LR_CONSISTENCY, PSNR_RGB, PSNR_Y
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports import external_results
 from sr_demo.reports.pairing import in_one_folder, matched, parsed
@@ -118,18 +118,36 @@ def load_pair(pair: Pair, scale: int, realistic: Realistic | None) -> tuple[Imag
         BadInput: An image cannot be read, or the sizes do not match.
     """
     hr = read(pair.hr)
-    if pair.lr is not None:
-        lr = read(pair.lr)
-        height, width = lr.rgb.shape[0] * scale, lr.rgb.shape[1] * scale
-        spare = (hr.rgb.shape[0] - height, hr.rgb.shape[1] - width)
-        if min(spare) < 0 or max(spare) >= scale:
-            raise BadInput(
-                f"{pair.lr.name} has {lr.rgb.shape[1]} x {lr.rgb.shape[0]} pixels, which does not match {pair.hr.name} "
-                f"({hr.rgb.shape[1]} x {hr.rgb.shape[0]}) at scale {scale}."
-            )
-        notes = tuple(dict.fromkeys((*hr.notes, *lr.notes)))
-        return replace(lr, notes=notes), hr.rgb[:height, :width]
-    return lr_and_reference(hr, scale, realistic)
+    if pair.lr is None:
+        return lr_and_reference(hr, scale, realistic)
+    lr = read(pair.lr)
+    reference = matching_reference(hr, lr, scale)
+    return replace(lr, notes=tuple(dict.fromkeys((*reference.notes, *lr.notes)))), reference.rgb
+
+
+def matching_reference(reference: ImageData, lr: ImageData, scale: int) -> ImageData:
+    """Return a reference as results for `lr` are compared with it, without alpha, which is not scored.
+
+    Args:
+        reference: The HR image, up to `scale` - 1 pixels larger along each side than results.
+        lr: The LR image.
+        scale: HR size divided by LR size.
+
+    Returns:
+        The reference cropped to exactly `scale` times LR, with values mapped to black and white like those of LR.
+
+    Raises:
+        BadInput: The sizes do not match, or a common mapping of the values is not known.
+    """
+    (height, width), (rows, columns) = lr.size, reference.size
+    spare = (rows - scale * height, columns - scale * width)
+    if min(spare) < 0 or max(spare) >= scale:
+        raise BadInput(
+            f"{lr.name} has {width} x {height} pixels, which does not match {reference.name} "
+            f"({columns} x {rows}) at scale {scale}."
+        )
+    mapped = same_mapping(reference, lr)
+    return replace(mapped, pixels=mapped.pixels[: scale * height, : scale * width], alpha=None)
 
 
 def lr_and_reference(reference: ImageData, scale: int, realistic: Realistic | None) -> tuple[ImageData, Image]:
@@ -238,20 +256,7 @@ def _row(job: Job, scale: int, results: Sequence[Result]) -> dict[str, Any]:
         "checkpoint": job.checkpoint.name,
         "images": len(results),
         "scale": scale,
-        "psnr_y": mean("psnr_y"),
-        "ssim_y": mean("ssim_y"),
-        "psnr_rgb": mean("psnr_rgb"),
-        "lr_consistency": mean("lr_consistency"),
-        "niqe": mean("niqe"),
-        "improvement": mean("improvement"),
-        "omission": mean("omission"),
-        "hallucination": mean("hallucination"),
-        "ms_ssim": mean("ms_ssim"),
-        "gmsd": mean("gmsd"),
-        "frc_cutoff": mean("frc_cutoff"),
-        "lpips": mean("lpips"),
-        "dists": mean("dists"),
-        "flip": mean("flip"),
+        **{column.key: mean(column.key) for column in COLUMNS},
         "seconds_per_image": round(float(np.median([r.seconds for r in results])), 4),
         "peak_memory_mb": round(max(r.peak_memory_mb for r in results), 1),
         "precision": results[0].precision,

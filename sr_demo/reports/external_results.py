@@ -14,7 +14,7 @@ from sr_demo.checkpoint import Checkpoint, WeightFile
 from sr_demo.codecs.image_files import find_images
 from sr_demo.codecs.sniff import display_name
 from sr_demo.errors import BadInput, SRError, StorageError, log_unexpected
-from sr_demo.image import Image, ImageData, Size, crop
+from sr_demo.image import Image, ImageData, Size, crop, same_mapping
 from sr_demo.imaging import alignment
 from sr_demo.inference.jobs import Done, Failed, ImageResult, Job
 from sr_demo.metrics.scores import score
@@ -113,34 +113,36 @@ def attempt(job: Job, read: Read, lr: ImageData, reference: Image | None) -> Don
     """
     try:
         image = read()
-        return Done(job, aligned(job, image, lr.rgb, reference))
+        return Done(job, aligned(job, image, lr, reference))
     except SRError as exc:
         return Failed(job, str(exc))
     except Exception as exc:
         return Failed(job, log_unexpected(exc, f"comparing {job.key}"))
 
 
-def aligned(job: Job, image: ImageData, lr: Image, reference: Image | None) -> ImageResult:
-    """Check that `image` is a result for `lr`, correct its shift, and score it.
+def aligned(job: Job, image: ImageData, lr: ImageData, reference: Image | None) -> ImageResult:
+    """Check that `image` is a result for `lr`, map its values like those of `lr`, correct its shift, and score it.
 
     Args:
         job: A job from `jobs_of`.
         image: The result as the user provided it.
-        lr: (h, w, 3) in [0, 1], the input.
+        lr: The input.
         reference: (H, W, 3) in [0, 1], the HR image; None if it is unknown.
 
     Raises:
-        BadInput: The result has another size, shows another photo, or has too large a shift.
+        BadInput: The result has another size, shows another photo, has too large a shift, or a common mapping of the values
+            is not known.
     """
     name = display_name(image.name)
-    image = _of_size(name, image, Size.of(lr), None if reference is None else Size.of(reference))
-    shift = alignment.shift_of(image.rgb, lr)
+    image = _of_size(name, image, lr.size, None if reference is None else Size.of(reference))
+    image = same_mapping(image, lr)
+    shift = alignment.shift_of(image.rgb, lr.rgb)
     if shift != alignment.NONE:
         alpha = None if image.alpha is None else alignment.undo_shift(image.alpha, shift)
         note = f"It was shifted {shift_phrase(shift)}, which was corrected."
         rgb, notes = alignment.undo_shift(image.rgb, shift), (*image.notes, note)
         image = replace(image, pixels=rgb, alpha=alpha, notes=notes)
-    if alignment.similarity(image.rgb, lr) < _LEAST_LIKENESS:
+    if alignment.similarity(image.rgb, lr.rgb) < _LEAST_LIKENESS:
         raise BadInput(
             f"{name} does not show this photo. Use what another tool made of this very photo, the whole of it."
         )
@@ -151,7 +153,7 @@ def aligned(job: Job, image: ImageData, lr: Image, reference: Image | None) -> I
         )
     return ImageResult(
         job=job, size=Size.of(image.rgb), image=image, shift=shift, notes=image.notes, values=image.values,
-        scores=score(image.rgb, lr, reference, round(image.rgb.shape[0] / lr.shape[0])),
+        scores=score(image.rgb, lr.rgb, reference, round(image.size.height / lr.size.height)),
         seconds=0.0, load_seconds=0.0, peak_memory_mb=0.0, precision="", tile=0, tiles=1, halo=0,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 
 from sr_demo.advice import sentences
 from sr_demo.advice.estimates import Certainty, Estimate, PhotoEstimates
-from sr_demo.advice.recommendation import recommend
+from sr_demo.advice.recommendation import recommend, record
 from sr_demo.advice.rules import RULES
 from sr_demo.catalogue import APPROACHES
 from sr_demo.cli.main import main
@@ -102,6 +102,16 @@ def test_sentences_name_the_photo_the_methods_and_what_to_watch_for() -> None:
         sentences.lines(faithful, "A", "A")[0]
         == "For this photo (small, a face): A should look best, and you can measure in it."
     )
+
+
+def test_the_ends_of_detail_and_signal_are_fractions_in_json_and_percents_in_sentences() -> None:
+    photo = replace(CLEAN, detail_end=Estimate(0.406, LIKELY), signal_end=Estimate(0.394, LIKELY))
+    found = recommend(photo, EMBEDDED)
+    assert found is not None
+    estimates = record(found)["estimates"]
+    assert (estimates["detail_end"]["value"], estimates["signal_end"]["value"]) == (0.406, 0.394)
+    facts = sentences.lines(found, "A", "B")[-1]
+    assert "detail up to 41 % of" in facts and "39 %" in facts
 
 
 def test_the_command_prints_sentences_or_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Pillow
 from tifffile import TiffWriter
 
@@ -24,6 +25,7 @@ from sr_demo.batch.manifest import NAME, manifest_lock, temporary_path
 from sr_demo.batch.run import Batch, Summary, run
 from sr_demo.batch.workers import perform_here, perform_in
 from sr_demo.cli.main import main
+from sr_demo.codecs import decode
 from sr_demo.errors import BadInput, StorageError
 from sr_demo.image import ImageData, quantize, read, readonly, write_png
 from sr_demo.imaging.output_size import parse
@@ -244,6 +246,46 @@ def test_scores_against_references(tmp_path: Path) -> None:
     scored, unscored = lines(out)
     assert 15 < scored["metrics"]["psnr_y"] < 60 and "remark" not in scored
     assert unscored["metrics"]["psnr_y"] is None and "no reference" in unscored["remark"]
+
+
+def test_values_of_references_are_mapped_like_those_of_the_inputs(tmp_path: Path) -> None:
+    smooth = resize(noise(8, 8), (48, 48))
+    true, small = smooth[..., 0], downscale(smooth, 4)[..., 0]
+    hot = true.copy()
+    hot[9, 9] = 5
+    for folder, plane in (("in", small), ("hr", hot)):
+        (tmp_path / folder).mkdir()
+        tifffile.imwrite(tmp_path / folder / "a.tif", plane * np.float32(784))
+        tifffile.imwrite(tmp_path / folder / "b.tif", plane * np.float32(784))
+    tifffile.imwrite(tmp_path / "hr" / "b.tif", np.rint(true * 65535).astype(np.uint16))
+    do(batch(tmp_path / "in", tmp_path / "out", references=tmp_path / "hr"))
+    scored, unscored = lines(tmp_path / "out")
+    assert scored["metrics"]["psnr_y"] > 25
+    assert unscored["metrics"]["psnr_y"] is None and "from different ranges" in unscored["remark"]
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.EIO, "Input/output error"), "000.png cannot be read: Input/output error."),
+        (OSError(errno.EMFILE, "Too many open files"), "000.png cannot be read: Too many open files."),
+        (MemoryError(), "000.png needs more memory than there is here. Crop it or scale it down first."),
+    ],
+)
+@pytest.mark.parametrize("place", ["_from_pillow", "check_file"])
+def test_an_error_that_passes_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception, sentence: str
+) -> None:
+    source, out = images(tmp_path / "in", 1), tmp_path / "out"
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(decode, place, fail)
+        assert do(batch(source, out)).failed == [sentence]
+    summary = do(batch(source, out, resume=True))
+    assert (summary.done, summary.failed) == (1, [])
 
 
 @pytest.mark.slow

@@ -36,6 +36,7 @@ from sr_demo.imaging.alignment import Shift, undo_shift
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import faithful
 from sr_demo.inference.jobs import job_for
+from sr_demo.metrics.scores import COLUMNS
 from sr_demo.options import GenerativeOptions
 from sr_demo.progress import Progress
 from sr_demo.reports import evaluation
@@ -45,9 +46,8 @@ from tests.conftest import image_of, noise
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = [
-    "approach", "checkpoint", "images", "scale", "psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe",
-    "improvement", "omission", "hallucination", "ms_ssim", "gmsd", "frc_cutoff", "lpips", "dists", "flip",
-    "seconds_per_image", "peak_memory_mb", "precision", "precision_loss_db", "tile", "halo", "notes",
+    "approach", "checkpoint", "images", "scale", *(column.key for column in COLUMNS), "seconds_per_image",
+    "peak_memory_mb", "precision", "precision_loss_db", "tile", "halo", "notes",
 ]  # fmt: skip
 
 
@@ -204,6 +204,12 @@ def test_a_bad_file_does_not_stop_the_others(sr, tmp_path: Path) -> None:
     assert "text.png" in said.complaints[0] and "missing.png" in said.complaints[1]
     assert said.err.count("text.png") == 1 and said.err.count("missing.png") == 1, "each name once"
     assert all(line.startswith("sr_demo: ") for line in said.complaints)
+
+
+def test_a_file_of_any_size_is_read(sr, tmp_path: Path) -> None:
+    with put(tmp_path / "a.png").open("ab") as file:
+        file.truncate(101 * 2**20)
+    assert sr("upscale", tmp_path / "a.png", "--approach", "bicubic", "--out", tmp_path / "large").status == 0
 
 
 def test_results_of_files_with_the_same_name_do_not_overwrite_each_other(sr, tmp_path: Path) -> None:

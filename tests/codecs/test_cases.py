@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sr_demo.errors import BadInput
+from sr_demo.codecs import decode
+from sr_demo.errors import BadInput, SRError
 from sr_demo.image import read
 from tests.codecs.test_file_bombs import entries, png, tiff
 
@@ -48,6 +50,25 @@ def test_reported_cases_have_the_right_outcome(shared_data: Path, name: str) -> 
     if name == "orient6.jpg":
         assert image.rgb.shape == (64, 48, 3) and image.metadata.dpi == (300, 300)
         assert image.metadata.exif is not None and b"2020:01:02 03:04:05" in image.metadata.exif
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EINVAL, None])
+def test_only_what_is_wrong_with_a_file_makes_it_count_as_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None
+) -> None:
+    """A seek to an offset in a damaged file fails with EINVAL, and Pillow's own errors have no number."""
+    error = OSError("broken data") if number is None else OSError(number, os.strerror(number))
+
+    def fail(*_: object) -> None:
+        raise error
+
+    (tmp_path / "a.png").write_bytes(png())
+    monkeypatch.setattr(decode, "_from_pillow", fail)
+    with pytest.raises(SRError) as raised:
+        read(tmp_path / "a.png")
+    damaged = number in (errno.EINVAL, None)
+    assert isinstance(raised.value, BadInput) == damaged
+    assert str(raised.value).startswith("a.png is damaged" if damaged else "a.png cannot be read: ")
 
 
 CHILD = """

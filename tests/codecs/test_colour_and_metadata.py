@@ -209,6 +209,19 @@ def test_the_profile_of_a_palette_is_carried_even_if_its_colours_are_gray(tmp_pa
     assert read(tmp_path / "a.png").gray is gray
 
 
+@pytest.mark.parametrize("extension", ["png", "jpg", "tif"])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_profile_that_does_not_fit_is_left_out_with_a_note(tmp_path: Path, mode: str, extension: str) -> None:
+    if (mode, extension) == ("CMYK", "png"):
+        pytest.skip("PNG has no CMYK")
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    path = tmp_path / f"a.{extension}"
+    Pillow.new(mode, (8, 8)).save(path, icc_profile=icc if mode != "CMYK" else icc[:16] + b"CMYK" + icc[20:])
+    image = read(path)
+    fits, noted = mode == "RGB", "Its colour profile does not fit its channels and is left out." in image.notes
+    assert (image.icc == icc, noted) == (fits, mode == "L")
+
+
 def test_a_deep_tiff_keeps_date_and_resolution(tmp_path: Path) -> None:
     tifffile.imwrite(
         tmp_path / "a.tif", np.zeros((4, 4, 3), np.uint16), photometric="rgb", datetime="2020:01:02 03:04:05",

@@ -182,6 +182,21 @@ def test_plain_segments_without_their_sizes_are_read(tmp_path: Path, dtype: Any,
     assert np.allclose(read(tmp_path / "a.tif").rgb, array / np.iinfo(dtype).max, atol=1e-6)
 
 
+@pytest.mark.parametrize("store", [{"rowsperstrip": 6}, {"rowsperstrip": 20}, {"tile": (16, 16)}], ids=str)
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+def test_plain_segments_are_read_without_the_tag_of_their_sizes(
+    tmp_path: Path, planes: Any, store: dict[str, Any]
+) -> None:
+    array = values(np.uint16, 3)
+    write(tmp_path / "a.tif", array, "rgb", planarconfig=planes, **store)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        place = file.pages.first.tags[325 if "tile" in store else 279].offset
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    content[place : place + 2] = struct.pack("<H", 65_000)
+    (tmp_path / "a.tif").write_bytes(content)
+    assert np.allclose(read(tmp_path / "a.tif").rgb, array / 65535, atol=1e-6)
+
+
 @pytest.mark.parametrize("rows", [6, 20])
 def test_plain_segments_that_are_not_in_the_file_are_zero(tmp_path: Path, rows: int) -> None:
     array = values(np.uint16, 3)

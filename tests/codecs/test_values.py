@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from sr_demo.batch.manifest import NAME
 from sr_demo.batch.run import Batch, run
 from sr_demo.batch.workers import perform_here
 from sr_demo.codecs import tiff_series
-from sr_demo.errors import BadInput
-from sr_demo.image import Limits, Values, read
+from sr_demo.errors import BadInput, SRError
+from sr_demo.image import Limits, Values, read, same_mapping
 from sr_demo.inference.jobs import Job
 from sr_demo.inference.runner import Runner
 from sr_demo.options import Options
@@ -55,6 +56,19 @@ def test_finding_the_range_of_all_pages_leaves_the_values_of_one_as_they_are(
     pages[:, 0, :2] = 0, 200
     tifffile.imwrite(tmp_path / "a.tif", pages, photometric="minisblack", compression=compression)
     assert np.allclose(read(tmp_path / "a.tif", page=page).rgb[..., 0], pages[page or 0] / 200, atol=1e-6)
+
+
+def test_an_error_of_the_disk_leaves_no_page_out_of_the_range(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", FADING, photometric="minisblack")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tiff_series, "range_of", fail)
+        with pytest.raises(SRError, match="cannot be read: Input/output error"):
+            read(tmp_path / "a.tif", page=1)
+    assert read(tmp_path / "a.tif", page=1).values == Values(0.0, 200.0)
 
 
 def test_a_changed_file_gets_a_mapping_of_its_own(tmp_path: Path) -> None:
@@ -131,3 +145,16 @@ def test_files_without_one_value_to_show_are_refused(tmp_path: Path, content: np
     tifffile.imwrite(tmp_path / "a.tif", content)
     with pytest.raises(BadInput, match=sentence):
         read(tmp_path / "a.tif")
+
+
+def test_an_image_gets_the_mapping_of_the_one_it_is_compared_with(tmp_path: Path) -> None:
+    for name, plane in (("a.tif", PLANE), ("b.tif", PLANE + 100), ("same.tif", PLANE / 200)):
+        tifffile.imwrite(tmp_path / name, plane)
+    one, other, levels = (read(tmp_path / name) for name in ("a.tif", "b.tif", "same.tif"))
+    mapped = same_mapping(other, one)
+    assert mapped.values == one.values == Values(0.0, 200.0)
+    assert np.allclose(mapped.rgb[..., 0], np.minimum((PLANE + 100) / 200, 1), atol=1e-6)
+    assert same_mapping(one, one) is one and same_mapping(levels, levels) is levels
+    for pair in ((one, levels), (levels, one)):
+        with pytest.raises(BadInput, match="from different ranges"):
+            same_mapping(*pair)

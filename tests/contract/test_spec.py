@@ -19,7 +19,7 @@ from safetensors import safe_open
 from sr_demo import checkpoint as weights
 from sr_demo.catalogue import APPROACHES
 from sr_demo.checkpoint import Checkpoint, WeightFile, WheelMember
-from sr_demo.digits import options as digits
+from sr_demo.digits import inference as digits
 from sr_demo.hub import checkpoints
 from sr_demo.inference.runner import Runner
 from sr_demo.options import Options, as_dict, controls

@@ -39,7 +39,8 @@ def tiny():
 
 
 def drawn(sampler, image, steps=3, seed=1, progress=SILENT, **more):
-    return sampler.sample(image, sampler.start(image, SILENT), steps, seed, progress, **more)
+    *_, last = sampler.sample_steps(image, sampler.start(image, SILENT), steps, seed, progress, **more)
+    return last.after
 
 
 def test_a_seed_fixes_the_result_and_another_changes_it(tiny):
@@ -120,7 +121,8 @@ def test_out_of_memory_leads_to_smaller_tiles_and_finally_to_an_error(monkeypatc
 
     start = sampler.start(image, SILENT)
     monkeypatch.setattr(module.Sampler, "_computed", limited)
-    np.testing.assert_allclose(sampler.sample(image, start, 1, 1, SILENT), whole, atol=2e-5)
+    (step,) = sampler.sample_steps(image, start, 1, 1, SILENT)
+    np.testing.assert_allclose(step.after, whole, atol=2e-5)
     most = 40
     with pytest.raises(OutOfMemory):
-        sampler.sample(image, start, 1, 1, SILENT)
+        list(sampler.sample_steps(image, start, 1, 1, SILENT))

@@ -63,6 +63,14 @@ def test_files_that_are_not_mnist_are_refused_with_a_sentence(tmp_path: Path) ->
         data.load(tmp_path / "flat.npz")
     with pytest.raises(BadInput, match="four files"):
         data.load(tmp_path)
-    (tmp_path / "train-images-idx3-ubyte").write_bytes(bytes((0, 0, 8, 3, 0, 0, 0, 9)))
-    with pytest.raises(BadInput, match="damaged"):
-        data.load(tmp_path)
+    for content in (b"", bytes((0, 0, 8, 3, 1, 2)), bytes((0, 0, 8, 3, 0, 0, 0, 9)), bytes((0, 0, 8, 3)) + bytes(13)):
+        (tmp_path / "train-images-idx3-ubyte").write_bytes(content)
+        with pytest.raises(BadInput, match="damaged"):
+            data.load(tmp_path)
+    (tmp_path / "train-images-idx3-ubyte").unlink()
+    for cut in (slice(None, 30), slice(None, -8)):
+        packed = bytearray(gzip.compress(bytes((0, 0, 8, 3)) + bytes(range(256)) * 4)[cut])
+        packed[12] ^= 0xFF
+        (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(packed)
+        with pytest.raises(BadInput, match="four files"):
+            data.load(tmp_path)

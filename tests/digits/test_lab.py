@@ -15,7 +15,7 @@ from sr_demo import checkpoint as weights
 from sr_demo.digits import data, inference, latent_walk, siren
 from sr_demo.digits.cppn_art import paint
 from sr_demo.digits.evaluation import METHODS, evaluate
-from sr_demo.digits.options import NETWORKS, Art, DigitModel, Fit
+from sr_demo.digits.options import Art, DigitModel, Fit
 from sr_demo.errors import BadInput, Cancelled
 from sr_demo.progress import Progress
 from tests.conftest import noise
@@ -77,7 +77,7 @@ def test_drawing_obeys_stop(seven: inference.Gray) -> None:
         inference.draw(seven, 600, progress=Progress(stop=stop))
 
 
-@pytest.mark.parametrize("stem", NETWORKS)
+@pytest.mark.parametrize("stem", inference.NETWORKS)
 def test_cards_are_complete_and_files_small(stem: str) -> None:
     written_down = weights.card(stem)
     assert (weights.EMBEDDED / written_down["file"]).stat().st_size == written_down["bytes"] < 1_000_000

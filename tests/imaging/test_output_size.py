@@ -59,6 +59,9 @@ def test_every_width_and_height_is_hit_to_the_pixel(side: int) -> None:
         ("0x20cm@300", "A print has two sides of up to 100 m, such as 30x20cm@300, not 0x20cm@300."),
         ("30x20cm@0", "A print has from 2 to 10000 dpi, such as 30x20cm@300, not 30x20cm@0."),
         (f"{'9' * 400}x1cm@300", "A print has two sides"),
+        (f"{'9' * 5000} wide", f"'{'9' * 59}…' is no size."),
+        (f"{'9' * 5000}h", f"'{'9' * 59}…' is no size."),
+        (f"{'9' * 5000}x", "The scale must be from 1 to 8, not inf."),
     ],
 )
 def test_what_is_no_size_gets_a_sentence(text: str, sentence: str) -> None:

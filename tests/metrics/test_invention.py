@@ -7,12 +7,13 @@ import pytest
 
 from sr_demo.catalogue import APPROACHES
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, Size, readonly
-from sr_demo.imaging.resize import downscale, resize
+from sr_demo.image import Image, Size, quantize, readonly
+from sr_demo.imaging.resize import Kernel, downscale, resize
 from sr_demo.inference.jobs import job_for
 from sr_demo.inference.runner import Runner
 from sr_demo.metrics import invention as module
 from sr_demo.metrics.invention import Invention, invention, invention_map
+from sr_demo.metrics.ring_correlation import frc_cutoff
 from sr_demo.metrics.scores import score
 from tests.bundled_photos import bundled
 from tests.conftest import image_of, noise
@@ -50,9 +51,19 @@ def test_bicubic_mostly_omits_and_an_adversarial_network_invents_more_than_a_fai
 
 def test_the_shares_add_up_and_do_not_depend_on_a_shift_in_brightness() -> None:
     result = readonly(np.clip(0.5 * HR + 0.25 + 0 * HR, 0, 1))
-    one, other = (shares_of(readonly(result + np.float32(shift))) for shift in (0.0, 0.05))
+    one, other = (shares_of(readonly(result + np.float32(shift / 255))) for shift in (0, 13))
     assert one.improvement + one.omission + one.hallucination == pytest.approx(1, abs=1e-5)
     assert other.hallucination == pytest.approx(one.hallucination, abs=1e-4)
+
+
+@pytest.mark.parametrize("kernel", ["bicubic", "lanczos"])
+def test_a_result_has_the_shares_of_its_8_bit_file(kernel: Kernel) -> None:
+    hr = readonly(np.ascontiguousarray(bundled("coffee.png")[100:228, 200:328]))
+    lr = downscale(hr, 4)
+    result = resize(lr, Size.of(hr), kernel)
+    stored = readonly(np.divide(quantize(result), 255, dtype=np.float32))
+    assert invention(stored, lr, hr) == invention(result, lr, hr) == invention(quantize(result), lr, hr)
+    assert frc_cutoff(stored, hr) == frc_cutoff(result, hr)
 
 
 def test_an_original_without_detail_has_no_shares() -> None:

@@ -66,6 +66,13 @@ def test_with_its_files_a_measure_is_0_for_equal_images_and_grows(checkpoint, tm
     perceptual._network.cache_clear()
 
 
+@pytest.mark.parametrize("short", [256, 257, 322, 425])
+def test_dists_compares_at_256_pixels(short: int) -> None:
+    for shape in ((short, 500), (500, short)):
+        smaller = perceptual._smaller(noise(*shape))
+        assert sorted(smaller.shape[:2]) == [256, 256 * 500 // short]
+
+
 def test_flip_of_black_and_white_is_that_of_the_paper() -> None:
     """Equations 5 and 6 by hand: black and white are 25.1 apart, of at most 41.3, which the error remaps to 0.967."""
     pytest.importorskip("flip_evaluator")

@@ -22,6 +22,8 @@ from sr_demo.pipelines import supir
 from sr_demo.pipelines.options import SupirOptions
 from sr_demo.progress import SILENT, Progress
 from sr_demo.spec import Request
+from sr_demo.system import scratch
+from sr_demo.system.storage import cache_folder
 from tests.conftest import noise
 
 OPTIONS = SupirOptions(prompt="a cat", steps=3)
@@ -124,6 +126,31 @@ def test_the_prompt_is_used_as_typed_and_the_seed_fixes_the_result(upscaler: sup
         "SUPIR_CKPT_Q": "SUPIR-v0Q_fp16.safetensors",
         "SUPIR_CKPT_F": "SUPIR-v0F.ckpt",
     }
+
+
+def test_a_running_image_is_locked_in_the_cache_and_nothing_is_left_behind(
+    upscaler: supir.SupirUpscaler, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+
+    def run(request: dict[str, Any], steps: int, progress: Progress) -> None:
+        seen.append(Path(request["given"]))
+        assert seen[0].is_file() and scratch.sweep_cache(cache_folder()) == []
+        np.save(request["made"], np.zeros((64, 128, 3)))
+
+    monkeypatch.setattr(upscaler, "_run", run)
+    drawn(upscaler)
+    assert seen[0].parent.parent == cache_folder() / "supir" and not any((cache_folder() / "supir").iterdir())
+
+
+def test_the_copy_of_the_options_is_removed(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    fresh = supir.SupirUpscaler(home, home / "weights", sys.executable, "quality", True)
+    monkeypatch.setattr(supir, "working_size", lambda height, width: (64, 128))
+    drawn(fresh)
+    assert fresh._worker is not None
+    fresh._worker.close()
+    assert list(tmp_path.glob("*.yaml")) == []
 
 
 def test_stop_ends_the_process_and_running_out_of_memory_does_not(upscaler: supir.SupirUpscaler) -> None:

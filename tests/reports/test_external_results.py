@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from sr_demo.errors import BadInput
-from sr_demo.image import Image, ImageData, Size, read, write_png
+from sr_demo.image import Image, ImageData, Size, Values, read, write_png
 from sr_demo.imaging.alignment import NONE, Shift, undo_shift
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.imaging.samples import SAMPLES
@@ -124,6 +124,19 @@ def test_gray_alpha_and_16_bit_stay_as_they_are(theirs: Image, lr: Image, tmp_pa
     image = done.result.image
     assert image.gray and image.bits == bits and image.alpha is not None
     assert image.alpha[30, 100] == pytest.approx(0.5, abs=0.01) and image.alpha[150, 100] == 1
+
+
+def test_values_of_a_result_are_mapped_like_those_of_the_photo(hr: Image, lr: Image, theirs: Image) -> None:
+    """The result has the range 0..600 and the photo 0..400, so that equal values have other levels."""
+    (job,) = external_results.jobs_of([FILE])
+    made = replace(image_of(theirs * np.float32(2 / 3)), values=Values(0.0, 600.0), bits=16)
+    photo = ImageData(lr, values=Values(0.0, 400.0))
+    done = external_results.attempt(job, lambda: made, photo, hr)
+    assert isinstance(done, Done) and done.result.values == photo.values
+    expected = result(image_of(theirs), lr, hr)
+    assert done.result.scores.psnr_y == pytest.approx(expected.scores.psnr_y)
+    assert done.result.scores.lr_consistency == pytest.approx(expected.scores.lr_consistency)
+    assert "from different ranges" in refusal(made, lr, hr)
 
 
 def test_a_region_is_cut_out_where_it_falls_on_whole_pixels(theirs: Image, lr: Image) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from sr_demo.errors import BadInput
 from sr_demo.image import ImageData, write_png
-from sr_demo.imaging.resize import downscale
-from sr_demo.reports.evaluation import load_pair, pairs
+from sr_demo.imaging.resize import downscale, resize
+from sr_demo.metrics.full_reference import psnr_y
+from sr_demo.reports.evaluation import Pair, load_pair, pairs
 from sr_demo.reports.pairing import in_one_folder, matched
 from tests.conftest import noise
 
@@ -115,3 +118,22 @@ def test_small_images_of_other_scales_are_left_out(tmp_path: Path, caplog: pytes
     found = [(pair.hr.name, pair.lr and pair.lr.name) for pair in pairs(tmp_path, None, 4)]
     assert found == [("0801_HR.png", "0801_LR.png"), ("0802_HR.png", "0802_LR4.png")]
     assert "3 small versions for other scales than 4 left out" in caplog.text
+
+
+def test_values_of_both_files_are_compared_as_values(tmp_path: Path) -> None:
+    """A hot pixel alone makes the range of the HR file other than that of the LR file, which must not change the score."""
+    true = noise(64, 64)[..., :1] * np.ones(3, np.float32)
+    small = downscale(true, 4)
+    pair, scores = Pair(tmp_path / "hr.tif", tmp_path / "lr.tif"), list[float]()
+    for hot, scaled in ((1.0, 784), (3.0, 784), (3.0, 20_000)):
+        large = true[..., 0].copy()
+        large[20, 20] = hot
+        for path, plane in ((pair.hr, large), (Path(str(pair.lr)), small[..., 0])):
+            tifffile.imwrite(path, (plane * scaled - 100).astype(np.float32 if scaled < 10_000 else np.int16))
+        lr, reference = load_pair(pair, 4, None)
+        scores.append(psnr_y(resize(lr.rgb, (64, 64)), reference))
+        assert lr.values is not None and any("mapped like those" in note for note in lr.notes)
+    assert scores == pytest.approx([scores[0]] * 3, abs=0.3)
+    write_png(ImageData(small), Path(str(pair.lr)))
+    with pytest.raises(BadInput, match=r"^hr.tif and lr.tif are mapped to black and white from different ranges"):
+        load_pair(pair, 4, None)

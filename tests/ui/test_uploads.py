@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +10,7 @@ from threading import Barrier, BrokenBarrierError
 
 import pytest
 
+from sr_demo import ui
 from sr_demo.errors import BadInput
 from sr_demo.image import ImageData, Limits, read, write_png
 from sr_demo.system import memory
@@ -104,3 +106,28 @@ def test_handlers_that_open_large_images_wait_for_each_other(tmp_path: Path, mon
     for path in (large, other):
         cache.read(path, Limits())
     assert side_by_side(cache, large, other), "no memory is needed for images that are held"
+
+
+OWN_FILES = {"read(sample_file(sample))", "read(file)"}
+"""Reads without limits: bundled samples, and results in the viewer (`shared_page.py`)."""
+
+
+def test_the_page_reads_no_file_of_a_visitor_without_its_limits() -> None:
+    without: set[str] = set()
+    for path in sorted(Path(ui.__file__).parent.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imported = {
+            alias.asname or alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module == "sr_demo.image"
+            for alias in node.names
+        } & {"read", "stated_pixels", "page_numbers"}
+        without |= {
+            ast.unparse(node)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in imported
+            and not any("limits" in ast.unparse(each).lower() for each in (*node.args[1:], *node.keywords))
+        }
+    assert without == OWN_FILES

@@ -147,7 +147,7 @@ def _title(view: View) -> str:
 
 def _thumbnail(view: View) -> str:
     """Return the first image of a comparison, which is the photo, as a small `img` element."""
-    small = read_small(str(view.images[0].saved.shown), 2 * _SIDE, Limits(max_bytes=2**40))
+    small = read_small(str(view.images[0].saved.shown), 2 * _SIDE, Limits())
     return inline_image(quantize(small), _SIDE, "")
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from sr_demo import __version__
 from sr_demo.codecs import png
-from sr_demo.image import Image, ImageData, Limits, Size, encode_png, read
+from sr_demo.image import Image, ImageData, Size, encode_png, read
 from sr_demo.inference.jobs import ImageResult, Result
 from sr_demo.options import as_dict
 from sr_demo.reports import formatting
@@ -195,7 +195,7 @@ def _too_large(images: Sequence[SavedImage]) -> tuple[list[SavedImage], int]:
 
 def _smaller(file: Path, most: int) -> bytes:
     """Return a downscaled copy of the image in `file` as PNG of at most `most` bytes."""
-    whole = read(file, Limits(max_bytes=2**40))
+    whole = read(file)
     height, width = shape = Size.of(whole.rgb)
     size, ratio, content = file.stat().st_size, 1.0, b""
     while size > most and max(shape) > 1:
