@@ -175,6 +175,12 @@ def test_pairs_of_the_user_are_scored_instead(tmp_path: Path) -> None:
         assert found["false_detail"]["picture"] == "mine.png"
 
 
+def test_a_scale_that_does_not_divide_the_chart_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.fakes.SCALE", 3)
+    found = quality(Subject(Runner(), _job(replace(good("thrice"), scale=3))), ())
+    assert len(found["pictures"]) == 5 and found["resolution"]["finest_lines"] > 0
+
+
 def test_precisions_are_compared_with_fp32() -> None:
     approach = Approach(
         "net", "Net", "s", "a", "convolutional", _load_any, (Checkpoint("own", "own"),), tiling=BICUBIC.tiling
