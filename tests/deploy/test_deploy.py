@@ -98,6 +98,20 @@ def test_a_crash_and_an_error_are_rows_of_the_report(report: dict[str, Any]) -> 
     assert crash["verdict"]["level"] == "not measured"
 
 
+def test_after_the_time_limit_the_finished_rows_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = time.monotonic()
+
+    def measured(job: Job, plan: Plan, progress: Progress) -> dict[str, Any]:
+        monkeypatch.setattr(time, "monotonic", lambda: begun + 10)
+        return row()["measured"]
+
+    monkeypatch.setattr(deploy_report, "measure_in_subprocess", measured)
+    jobs = [_job(good(name)) for name in ("first", "second", "third")]
+    first, *others = deploy(jobs, QUICK, Budget(), Progress(deadline=begun + 5))["approaches"]
+    assert first["failed"] is None and first["verdict"]["level"] == "fits"
+    assert all("longer than one job may take" in other["failed"] for other in others)
+
+
 def test_quality_of_bicubic_is_as_known(report: dict[str, Any]) -> None:
     bicubic = report["approaches"][0]["measured"]
     found = bicubic["quality"]
