@@ -288,6 +288,18 @@ def test_ctrl_c_ends_the_measuring_and_still_reports(folder, monkeypatch, capsys
     assert "Stopped after 2 of 4" in capsys.readouterr().out
 
 
+def test_ctrl_c_before_the_first_usable_picture_is_no_bug(tmp_path, monkeypatch, capsys):
+    from sr_demo.datasets import entries as listing
+
+    def bad():
+        signal.raise_signal(signal.SIGINT)
+        raise BadInput("a.png is damaged.")
+
+    monkeypatch.setattr(listing, "entries", lambda path: ("", [Entry("a.png", bad)] * 2))
+    assert main.main(["data", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "stopped\n"
+
+
 def test_a_wrong_place_is_one_line(tmp_path, capsys):
     assert main.main(["data", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
