@@ -47,7 +47,8 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
         progress: Receives the progress, and may stop.
 
     Returns:
-        JSON-able data that is valid by SCHEMA. A method that fails, or for which no time is left, has a row with its error message.
+        JSON-able data that is valid by SCHEMA. A method that fails, or for which no time is left, has a row with
+        its error message.
 
     Raises:
         Cancelled: Stop was pressed.

@@ -167,7 +167,10 @@ def test_stop_during_the_comparison_keeps_what_was_measured(folder, at):
     assert (report.against == "tests") is (at != "tests: ") and report.searched_cut_outs is (at == "showing ")
     assert ("Stopped before everything was searched for and shown." in body) is (at != "tests: ")
     report.leaks = []
-    extents = {"searching for cut-outs": "whole (stopped before parts were searched for)", "showing ": "whole or in part"}
+    extents = {
+        "searching for cut-outs": "whole (stopped before parts were searched for)",
+        "showing ": "whole or in part",
+    }
     if extent := extents.get(at):
         assert f"None of the 4 pictures of tests is among them, {extent}." in findings(report)
 
