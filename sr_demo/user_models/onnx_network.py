@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from functools import lru_cache
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from sr_demo.spec import Precision
 from sr_demo.user_models import onnx_format
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
+_WEIGHTS = frozenset({"f32", "f16", "bf16", "i8", "u8"})
+"""Types of weights; shapes and indices are i64 or i32."""
 _CONTEXT, _BLEND = 16, 8
 """Halo and half-width of the blend of tiles for a network with a fixed input size; less if this size is small."""
 SMALLEST = 32
@@ -45,6 +47,7 @@ class OnnxNetwork:
             model = _core().read_model(data)
         except RuntimeError as exc:
             raise BadInput(f"{self.name} cannot be read by OpenVINO: {_reason(exc)}") from exc
+        self.parameters = _parameters(model)
         self.fixed = self._sides(model)
         height, width = self.fixed or (-1, -1)
         try:
@@ -93,6 +96,16 @@ class OnnxNetwork:
             return _core().compile_model(self._model, "CPU", settings).create_infer_request()
         except RuntimeError as exc:
             raise BadInput(f"{self.name} cannot be run by OpenVINO: {_reason(exc)}") from exc
+
+
+def _parameters(model: Any) -> int:
+    """Return the number of values in the model's constants, except those for shapes."""
+    constants = [operation for operation in model.get_ops() if operation.get_type_name() == "Constant"]
+    return sum(
+        prod(constant.get_output_shape(0))
+        for constant in constants
+        if constant.get_output_element_type(0).get_type_name() in _WEIGHTS
+    )
 
 
 def _channels_last(model: Any) -> Any:
