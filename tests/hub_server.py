@@ -60,6 +60,8 @@ class HubServer:
         """The token that opens gated repositories."""
         self.elsewhere = False
         """Answer as the Hub does for large files: with the headers, and a redirect to another host for the bytes."""
+        self.xet = False
+        """Offer the bytes by the Xet protocol too, whose storage does not answer."""
         self.faults: dict[str, Fault] = {}
         """`owner/repo:path`, or `*` for every file -> what goes wrong."""
         self.requests: list[str] = []
@@ -95,6 +97,7 @@ class HubServer:
             monkeypatch.delenv(name, raising=False)
         # The client reads these once, when it is imported.
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", False)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder / "hf"))
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(folder / "token"))
 
@@ -228,6 +231,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("X-Repo-Commit", _commit(files))
             self.send_header("X-Linked-Etag", f'"{etag}"')
             self.send_header("X-Linked-Size", str(size))
+            if self.server.hub.xet:
+                self.send_header("X-Xet-Hash", etag)
+                self.send_header("X-Xet-Refresh-Route", f"{self.server.hub.endpoint}/api/xet-read-token")
         self.send_header("ETag", f'"{etag}"')
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Type", "application/octet-stream")

@@ -65,19 +65,20 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.deploy.measurement import Plan
     from sr_demo.deploy.report import budget_from, deploy, embedded_jobs, sizes
     from sr_demo.inference.jobs import refuse_repeated
-    from sr_demo.reports.evaluation import pairs
+    from sr_demo.reports.evaluation import pairs_by_scale
 
     budget = budget_from(assignments(args.budget, "--budget"))
     plan = Plan(sizes=sizes(args.size)) if args.size else Plan()
     if args.lr is not None and args.pairs is None:
         raise BadInput("--lr needs --hr: results are compared with the originals.")
-    if args.pairs is not None:
-        found = pairs(args.pairs, args.lr, APPROACHES[0].scale)
-        name = f"the {len(found)} pictures of {args.pairs}" if len(found) > 1 else str(found[0].hr)
-        plan = replace(plan, pairs=tuple(found), pairs_name=name)
     chosen = jobs(args, args.approaches, download=args.download)
     refuse_repeated(chosen)
     chosen = chosen or [replace(job, precision=args.precision) for job in embedded_jobs(APPROACHES)]
+    if args.pairs is not None:
+        found = pairs_by_scale(args.pairs, args.lr, [job.default_scale for job in chosen])
+        first = next(iter(found.values()))
+        name = f"the {len(first)} pictures of {args.pairs}" if len(first) > 1 else str(first[0].hr)
+        plan = replace(plan, pairs=found, pairs_name=name)
     with new_files(args.json, args.html, args.csv, overwrite=args.overwrite):
         report = deploy(chosen, plan, budget, terminal("deploy"))
         failed = False

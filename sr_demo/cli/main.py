@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sr_demo.cli.console import print_error
 from sr_demo.cli.parser import Command, Parser, add_commands, examples, group_in_module, in_module
-from sr_demo.errors import SRError, log_unexpected
+from sr_demo.errors import Cancelled, SRError, log_unexpected
 
 _OF_PATHS = {
     errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS,
@@ -157,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SRError as exc:
         print_error(str(exc))
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Cancelled):
         print("stopped", file=sys.stderr)
         return 130
     except Exception as exc:

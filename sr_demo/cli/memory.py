@@ -71,7 +71,9 @@ def _declare_search(search: argparse.ArgumentParser) -> None:
         "k), and for each of them its photo and place."
     )
     search.add_argument("name", metavar="NAME", help="the memory")
-    search.add_argument("source", type=Path, metavar="DIR", help="folder of LR pictures")
+    search.add_argument(
+        "source", metavar="DIR", help="folder of LR pictures, or a data set on the Hub: hf://datasets/OWNER/NAME"
+    )
     search.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the .npz files")
     search.add_argument("--neighbours", type=int, default=9, metavar="K", help="matches for each patch, 1 to 100 (9)")
     add_overwrite(search)
@@ -173,10 +175,10 @@ def _search(args: argparse.Namespace) -> int:
     if not 1 <= args.neighbours <= 100:
         raise BadInput(f"--neighbours takes a number from 1 to 100, not {args.neighbours}.")
     database = named_databases.find(args.name)
-    files, _ = _photos(str(args.source), False, None)
+    progress = terminal(f"searching {database.name}")
+    files, _ = _photos(args.source, False, progress)
     out = folder(args.out)
     failed = False
-    progress = terminal(f"searching {database.name}")
     results = batch_search.search_images(
         database, files, args.neighbours, out, _executor(args), progress, overwrite=args.overwrite
     )

@@ -19,6 +19,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LONGEST = 80
 """Largest number of characters of a name, an author, a licence or a tag."""
 _LONGEST_DESCRIPTION = 4000
+_LARGEST_NUMBER = 2**53
+"""Bound of sizes, scales and numbers of channels; integers of JSON can be too large to be divided."""
 
 
 @dataclass(frozen=True)
@@ -110,4 +112,4 @@ def _text(value: object, longest: int = _LONGEST) -> str:
 
 
 def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _LARGEST_NUMBER else None

@@ -37,6 +37,8 @@ def findings(report: DataReport) -> list[str]:
         found.append(_leaks(report))
     if report.not_searched:
         found.append(f"Stopped before copies of {report.not_searched} were searched for.")
+    elif report.stopped and len(images) == report.total:
+        found.append("Stopped before everything was searched for and shown.")
     return found
 
 
@@ -73,7 +75,12 @@ def _leaks(report: DataReport) -> str:
     if leaked:
         advice = "take it out before training" if leaked == 1 else "take them out before training"
         return f"{_images(leaked, 'is', 'are')} also in {report.against}: {advice}."
-    extent = "whole or in part" if report.searched_cut_outs else "whole (there are too many to search for parts)"
+    if report.searched_cut_outs:
+        extent = "whole or in part"
+    elif report.has_too_many_for_cut_outs:
+        extent = "whole (there are too many to search for parts)"
+    else:
+        extent = "whole (stopped before parts were searched for)"
     return f"None of the {len(report.against_names)} pictures of {report.against} is among them, {extent}."
 
 

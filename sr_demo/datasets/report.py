@@ -14,7 +14,7 @@ from sr_demo import __version__
 from sr_demo.datasets.duplicates import Copy, Features, duplicates, features, find_crops, groups, leaks
 from sr_demo.datasets.entries import SCALE, Entry
 from sr_demo.datasets.inspection import FREQUENCIES, ImageStatistics, crops, finite, measure, thumbnail
-from sr_demo.errors import BadInput, Cancelled, SRError
+from sr_demo.errors import BadInput, Cancelled, SRError, TookTooLong
 from sr_demo.image import Image
 from sr_demo.progress import SILENT, Progress
 from sr_demo.reports.verdicts import Facts
@@ -58,29 +58,37 @@ class DataReport:
     name: str
     what: str
     total: int
-    """Number of images in the set; fewer were measured if some were skipped or Stop was pressed."""
+    """Number of images in the set; fewer were measured if some were skipped, or after Stop or the time limit."""
     images: list[ImageStatistics] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: bool = False
+    """Whether Stop or the time limit ended the work early."""
     copies: list[Copy] = field(default_factory=list)
     """Copies within the set; both indices refer to `images`."""
     against: str | None = None
-    """Name of the test images, once the search for them is complete."""
+    """Name of the test images, once the search for whole copies of them is complete."""
     against_names: list[str] = field(default_factory=list)
     leaks: list[Copy] = field(default_factory=list)
     """Copies of test images: `first` is an index into `images`, `second` into `against_names`."""
     searched_cut_outs: bool = False
     not_searched: str = ""
-    """Name of the test images for which the search did not finish because of Stop."""
+    """Name of the test images, if the work ended before the search for whole copies of them was complete."""
     samples: list[Triplet] = field(default_factory=list)
     hardest: list[Triplet] = field(default_factory=list)
     easiest: list[Triplet] = field(default_factory=list)
+
+    @property
+    def has_too_many_for_cut_outs(self) -> bool:
+        """Whether the search for cut-outs is left out, since it would take too long."""
+        return len(self.images) * len(self.against_names) > _MOST_MATCHES
 
 
 def examine(
     name: str, what: str, entries: Sequence[Entry], against: HeldOutSet | None = None, progress: Progress = SILENT
 ) -> DataReport:
-    """Measure all images of a data set. Unreadable images are skipped; after Stop, the findings so far are returned.
+    """Measure all images of a data set. Unreadable images are skipped.
+
+    After Stop or the time limit, the findings so far are returned.
 
     Args:
         name: Name of the data set.
@@ -92,6 +100,7 @@ def examine(
     Raises:
         BadInput: No image could be measured.
         Cancelled: Stopped before the first image was measured.
+        TookTooLong: The time limit passed before the first image was measured.
     """
     report = DataReport(name, what, len(entries))
     found: list[Features] = []
@@ -100,7 +109,7 @@ def examine(
     for i, entry in enumerate(entries):
         try:
             progress(share * i / len(entries), f"{entry.name}, {i + 1} of {len(entries)}")
-        except Cancelled:
+        except (Cancelled, TookTooLong):
             if not report.images:
                 raise
             report.stopped = True
@@ -124,7 +133,7 @@ def examine(
             _compare(report, against, found, progress.part(share, 0.9))
         _choose(report, read, SILENT if report.stopped else progress.part(0.9, 1.0))
         progress(1.0, "done")
-    except Cancelled:
+    except (Cancelled, TookTooLong):
         report.stopped = True
     if against is not None and report.against is None:
         report.not_searched = against.name
@@ -146,9 +155,9 @@ def _compare(report: DataReport, against: HeldOutSet, found: Sequence[Features],
         names.append(entry.name)
         thumbs.append(thumbnail(hr))
         others.append(features(hr))
-    report.against, report.against_names = against.name, names  # set only after the search is complete
     report.leaks = leaks([image.thumb for image in report.images], thumbs)
-    if len(found) * len(others) <= _MOST_MATCHES:
+    report.against, report.against_names = against.name, names
+    if not report.has_too_many_for_cut_outs:
         whole = {(copy.first, copy.second) for copy in report.leaks}
         parts = find_crops(found, others, progress.part(0.3, 1.0))
         report.leaks += [copy for copy in parts if (copy.first, copy.second) not in whole]
@@ -168,7 +177,10 @@ def _choose(report: DataReport, read: Sequence[Entry], progress: Progress) -> No
     ):
         for i in picked:
             progress(0.0, f"showing {read[i].name}")
-            hr, lr = read[i].read()
+            try:
+                hr, lr = read[i].read()
+            except SRError:  # removed since it was measured
+                continue
             target.append(Triplet(read[i].name, report.images[i].psnr_y, *crops(hr, lr, CROP)))
 
 

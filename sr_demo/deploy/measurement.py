@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 import numpy as np
@@ -42,8 +42,8 @@ class Plan:
     """Seconds for the runs of all sizes together. After that, each size still gets a first run and a timed one."""
     quality: bool = True
     """Also measure the quality of the results."""
-    pairs: tuple[Pair, ...] = ()
-    """Images to score on; bundled photos if it is empty."""
+    pairs: Mapping[int, Sequence[Pair]] = field(default_factory=dict)
+    """Images to score on, by scale; bundled photos if it is empty."""
     pairs_name: str = BUNDLED
 
 
@@ -99,7 +99,7 @@ def measure(job: Job, plan: Plan, report: Callable[[float, str], None] = lambda 
     if plan.quality:
         report(0.65, "quality")
         facts["determinism"] = {"same_bits_twice": same, **precisions(subject)}
-        facts["quality"] = quality(subject, plan.pairs)
+        facts["quality"] = quality(subject, plan.pairs.get(job.default_scale, ()))
     return facts
 
 

@@ -96,8 +96,7 @@ def quality(subject: Subject, pairs: Sequence[Pair]) -> Facts:
         flat fields.
     """
     scale = subject.job.default_scale
-    reference = resolution_chart(1024)
-    lr, _ = lr_and_reference(ImageData(reference), scale, None)
+    lr, reference = lr_and_reference(ImageData(resolution_chart(1024)), scale, None)
     chart = subject.run(lr.rgb).rgb
     rows: list[Facts] = [{"picture": "chart", **_scores(chart, lr.rgb, reference, scale)}]
     levels: list[float] = []

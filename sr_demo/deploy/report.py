@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from sr_demo import __version__
 from sr_demo.checkpoint import Checkpoint, card
 from sr_demo.deploy.measurement import Facts, Plan, measure_in_subprocess
 from sr_demo.deploy.quality import describe_resolution, star
-from sr_demo.errors import BadInput, SRError, quoted
+from sr_demo.errors import BadInput, SRError, TookTooLong, quoted
 from sr_demo.export.exporter import formats
 from sr_demo.image import Size
 from sr_demo.imaging.resize import downscale, resize
@@ -46,7 +47,8 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
         progress: Receives the progress, and may stop.
 
     Returns:
-        JSON-able data that is valid by SCHEMA. A method that fails has a row with its error message.
+        JSON-able data that is valid by SCHEMA. A method that fails, or for which no time is left, has a row with
+        its error message.
 
     Raises:
         Cancelled: Stop was pressed.
@@ -54,9 +56,9 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
     rows: list[Facts] = []
     for number, job in enumerate(jobs):
         part = progress.part(number / len(jobs), (number + 1) / len(jobs))
-        part(0.0, job.title)
         row = describe(job)
         try:
+            part(0.0, job.title)
             WeightResolver().resolve(
                 job, part.part(0, 0.05)
             )  # downloads count neither as loading time nor for the limit
@@ -64,7 +66,8 @@ def deploy(jobs: Sequence[Job], plan: Plan, budget: Budget, progress: Progress =
         except SRError as exc:
             row["failed"] = str(exc)
         rows.append(row)
-    progress(1.0)
+    with suppress(TookTooLong):  # the rows say it
+        progress(1.0)
     return judged(
         {
             "program": f"sr_demo {__version__}",

@@ -9,11 +9,11 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 from uuid import uuid4
 
 from sr_demo import __version__
-from sr_demo.backends.quantization import Sample
 from sr_demo.checkpoint import Checkpoint
 from sr_demo.errors import BadInput, SRError, StorageError
 from sr_demo.export import int8, portable_runner
@@ -28,7 +28,6 @@ from sr_demo.spec import Approach
 from sr_demo.system.outputs import refuse_existing
 from sr_demo.system.storage import free_bytes
 
-FORMATS = ("onnx", "openvino", "torchscript", "safetensors")
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt", "safetensors": ".safetensors"}
 LEAST_PSNR = {"fp32": 60.0, "fp16": 50.0}
 """Smallest PSNR in dB between the file and the network in fp32 with which a file is exported."""
@@ -55,10 +54,10 @@ def formats(approach: Approach, checkpoint: Checkpoint) -> tuple[str, ...]:
     """Return the formats that a checkpoint can be exported to: all for networks, none for other methods."""
     is_network = approach.family in ("convolutional", "adversarial", "attention")
     is_exported = any(file.name.lower().endswith(".onnx") for file in checkpoint.files)
-    return FORMATS if is_network and checkpoint.files and not is_exported else ()
+    return tuple(SUFFIXES) if is_network and checkpoint.files and not is_exported else ()
 
 
-_README, _RUNNER = "_README.md", "_run.py"
+_RUNNER = "_run.py"
 _WITH_RUNNER = ("onnx", "openvino")
 _NO_ROOM = 2**16
 """Free bytes below which a failed write counts as a full disk."""
@@ -136,12 +135,10 @@ def export(
                 f"{least:.0f} dB, so it is not exported. Try another --format or --precision."
             )
         if precision == "int8":
-            samples = int8.samples_of(pairs, job.default_scale)
-            where = pairs_name or f"{len(samples)} bundled photos"
-            loss = _quantize(kind, part, opened, notes, samples, where, progress)
+            loss = _quantize(kind, part, opened, notes, pairs, pairs_name, progress)
             agreement = compare(reference, opened(part))
         text = readme(job, kind, out.name, notes, agreement, loss)
-        (folder / f"{out.stem}{_README}").write_text(text, encoding="utf-8")
+        (folder / _readme(out, kind).name).write_text(text, encoding="utf-8")
         if kind in _WITH_RUNNER:
             shutil.copyfile(portable_runner.__file__, folder / f"{out.stem}{_RUNNER}")
         beside = _publish(folder, out)
@@ -156,10 +153,15 @@ def export(
 
 def _names(out: Path, kind: Format) -> list[Path]:
     """Return the files that an export to `out` writes."""
-    beside = [out.with_name(out.stem + _README)]
+    beside = [_readme(out, kind)]
     if kind in _WITH_RUNNER:
         beside.append(out.with_name(out.stem + _RUNNER))
     return [out, *beside, *([out.with_suffix(".bin")] if kind == "openvino" else [])]
+
+
+def _readme(out: Path, kind: Format) -> Path:
+    """Return the path of the README, which names the format, since files of several formats may share a stem."""
+    return out.with_name(f"{out.stem}_{kind}_README.md")
 
 
 def _quantize(
@@ -167,8 +169,8 @@ def _quantize(
     part: Path,
     opened: Callable[[Path], Run],
     notes: dict[str, str],
-    samples: Sequence[Sample],
-    where: str,
+    pairs: Sequence[Pair],
+    pairs_name: str,
     progress: Progress,
 ) -> QuantizationLoss:
     """Replace the fp32 file `part` by the most quantized int8 version whose loss of PSNR-Y is acceptable.
@@ -178,23 +180,23 @@ def _quantize(
         part: The fp32 file.
         opened: Returns a function that runs a file.
         notes: Metadata of the file.
-        samples: LR and HR images to score on.
-        where: Description of the samples.
+        pairs: Images to score on; bundled photos if it is empty.
+        pairs_name: Description of `pairs`.
         progress: Receives the progress, and may stop.
 
     Raises:
         SRError: Every version loses too much.
     """
     rule = json.loads(notes["rule"])
-    before = int8.mean_psnr(opened(part), rule, samples)
+    before = int8.psnrs(opened(part), rule, pairs)
+    where = pairs_name or f"{len(before)} bundled photos"
     tried: list[QuantizationLoss] = []
     for number, (write, kept, of) in enumerate(int8.steps(kind, part, rule["scale"])):
         progress(0.6 + 0.1 * number, f"quantizing, {of - kept} of {of} layers in int8")
         smaller = part.with_name(f"int8-{number}{part.suffix}")
         write(smaller)
-        tried.append(
-            QuantizationLoss(before, int8.mean_psnr(opened(smaller), rule, samples), len(samples), where, kept, of)
-        )
+        after = int8.psnrs(opened(smaller), rule, pairs)
+        tried.append(QuantizationLoss(fmean(before), fmean(after), len(before), where, kept, of))
         if tried[-1].decibels < int8.MOST_LOSS:
             for path in (smaller, smaller.with_suffix(".bin")):
                 if path.exists():
@@ -234,7 +236,8 @@ def _network(job: Job, progress: Progress) -> tuple[Run, Any]:
     else:
         # Window attention pads by conditions on the size, which tracing cannot record; the padding is done outside instead.
         model = network.model
-        multiple_of = max(network.size_requirements.multiple_of, getattr(model, "window_size", 1))
+        window = getattr(model, "pad_size", None) or getattr(model, "window_size", 1)  # GRL has the former
+        multiple_of = max(network.size_requirements.multiple_of, window)
     return torch_run(lambda lr: network(lr).clamp(0, 1)), Portable(model, job.default_scale, multiple_of).eval()
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,7 +21,9 @@ from torch.nn import functional as F
 from sr_demo.errors import MissingDependency, SRError
 from sr_demo.export.agreement import Run
 
-Format = Literal["onnx", "openvino", "torchscript", "safetensors"]
+if TYPE_CHECKING:
+    from sr_demo.export.exporter import Format
+
 SMALLEST = 17
 """Smallest side in pixels that every exported file accepts; attention networks pad by reflection to windows of 16 pixels."""
 
@@ -51,7 +53,6 @@ class Portable(nn.Module):
 class Writer:
     """Functions that write and open files of one format."""
 
-    suffix: str
     packages: tuple[str, ...]
     write: Callable[[Portable, Path, dict[str, str]], None]
     """Writes the network and its metadata."""
@@ -186,10 +187,8 @@ def _first_line(exc: BaseException) -> str:
 
 
 WRITERS: dict[Format, Writer] = {
-    "onnx": Writer(".onnx", ("onnx", "onnxscript", "onnxruntime"), _write_onnx, _open_onnx),
-    "openvino": Writer(
-        ".xml", ("onnx", "onnxscript", "openvino"), _write_openvino, _open_openvino, half_weights_only=True
-    ),
-    "torchscript": Writer(".pt", (), _write_torchscript, _open_torchscript),
-    "safetensors": Writer(".safetensors", (), _write_safetensors, _open_safetensors),
+    "onnx": Writer(("onnx", "onnxscript", "onnxruntime"), _write_onnx, _open_onnx),
+    "openvino": Writer(("onnx", "onnxscript", "openvino"), _write_openvino, _open_openvino, half_weights_only=True),
+    "torchscript": Writer((), _write_torchscript, _open_torchscript),
+    "safetensors": Writer((), _write_safetensors, _open_safetensors),
 }

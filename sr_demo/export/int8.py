@@ -57,15 +57,25 @@ def check(kind: str) -> None:
         )
 
 
-def samples_of(pairs: Sequence[Pair], scale: int) -> list[Sample]:
-    """Return the images of the pairs; if there are none, the central parts of four bundled photos."""
-    loaded = [load_pair(pair, scale, None) for pair in pairs]
-    return [Sample(lr.rgb, reference) for lr, reference in loaded] or quantization.photos(scale)
+def psnrs(run: Run, rule: dict[str, Any], pairs: Sequence[Pair]) -> list[float]:
+    """Return the PSNR-Y of each result of `run`, tiled by the rule in the file's metadata.
+
+    Args:
+        run: The network.
+        rule: The rule.
+        pairs: Images to score on; the central parts of four bundled photos if it is empty.
+    """
+    samples = _samples(pairs, rule["scale"])
+    return [psnr_y(portable_runner.enlarge(lr, run, rule), reference) for lr, reference in samples]
 
 
-def mean_psnr(run: Run, rule: dict[str, Any], samples: Sequence[Sample]) -> float:
-    """Return the mean PSNR-Y of `run` over `samples`, tiled by the rule in the file's metadata."""
-    return float(np.mean([psnr_y(portable_runner.enlarge(lr, run, rule), reference) for lr, reference in samples]))
+def _samples(pairs: Sequence[Pair], scale: int) -> Iterator[Sample]:
+    """Yield the images to score on, one in memory at a time."""
+    for pair in pairs:
+        lr, reference = load_pair(pair, scale, None)
+        yield Sample(lr.rgb, reference)
+    if not pairs:
+        yield from quantization.photos(scale)
 
 
 def steps(kind: str, path: Path, scale: int) -> Iterator[tuple[Callable[[Path], None], int, int]]:

@@ -205,6 +205,7 @@ def _from_hub(source: str, target: Path, file: WeightFile, meter: _Meter) -> Non
         raise SourceFailed("wrong", f"{found.size:,} bytes instead of {file.bytes:,}")
     # With the default chunks of 10 MB, progress and Stop would be delayed by half a minute on a slow connection.
     constants.DOWNLOAD_CHUNK_SIZE = CHUNK
+    constants.HF_HUB_DISABLE_XET = True  # its errors have no types and come after minutes, and Stop does not end it
     # A separate cache, since a damaged file in the shared cache would be used again and again.
     arrived = hf_hub_download(
         repository,
@@ -239,25 +240,15 @@ class _Meter:
 
 @dataclass
 class _Bar:
-    """The subset of tqdm's interface that hf_hub_download uses, over HTTP and Xet (which opens two bars for one file)."""
+    """The subset of tqdm's interface that hf_hub_download uses."""
 
     at: Callable[[int], None]
     n: int = 0
-    total: int | None = None
 
     def update(self, n: int = 1) -> None:
         """Record `n` more bytes."""
         self.n += n
         self.at(self.n)
-
-    def set_postfix_str(self, *_: object, **__: object) -> None:
-        """Ignore the speed."""
-
-    def refresh(self) -> None:
-        """Do nothing, since no bar is drawn."""
-
-    def close(self) -> None:
-        """Do nothing: there is nothing to close."""
 
     def __enter__(self) -> _Bar:
         return self

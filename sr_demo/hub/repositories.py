@@ -91,7 +91,7 @@ def _fetch(repository: Repository, target: Path, progress: Progress) -> None:
         raise SourceFailed(
             "wrong", f"it has {total / 1e9:.1f} GB now, and a download of {repository.bytes / 1e9:.1f} GB was agreed to"
         )
-    missing = [file for file in files if not has(target / file.path, file.size)]
+    missing = [file for file in files if not _has_intact(target / file.path, file)]
     ensure_folder(target, need=sum(file.size for file in missing))
     done = total - sum(file.size for file in missing)
     at = f"@{repository.revision}" if repository.revision else ""
@@ -101,6 +101,11 @@ def _fetch(repository: Repository, target: Path, progress: Progress) -> None:
         done += file.size
     listed = [f"{integrity.digest(target / file.path)}  {file.path}" for file in files]
     (target / _MARK).write_text("\n".join(listed), encoding="utf-8")
+
+
+def _has_intact(path: Path, file: RepoFile) -> bool:
+    """Return whether a file is at `path` with its size and, where the Hub lists one, its sha256."""
+    return has(path, file.size) and (file.lfs is None or integrity.matches(path, file.lfs.sha256))
 
 
 def _is_intact(target: Path, progress: Progress) -> bool:

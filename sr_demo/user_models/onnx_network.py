@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from sr_demo.progress import Progress
 from sr_demo.spec import Precision
 from sr_demo.user_models import onnx_format
 
+_WEIGHTS = frozenset({"f32", "f16", "bf16", "i8", "u8"})
+"""Types of weights; shapes and indices are i64 or i32."""
 _CONTEXT, _BLEND = 16, 8
 """Halo and half-width of the blend of tiles for a network with a fixed input size; less if this size is small."""
 SMALLEST = 32
@@ -42,6 +44,7 @@ class OnnxNetwork:
             model = openvino_backend.core().read_model(data)
         except RuntimeError as exc:
             raise BadInput(f"{self.name} cannot be read by OpenVINO: {_reason(exc)}") from exc
+        self.parameters = _parameters(model)
         self.fixed = self._sides(model)
         height, width = self.fixed or (-1, -1)
         try:
@@ -86,6 +89,16 @@ class OnnxNetwork:
             return openvino_backend.compiled(self._model, precision).create_infer_request()
         except RuntimeError as exc:
             raise BadInput(f"{self.name} cannot be run by OpenVINO: {_reason(exc)}") from exc
+
+
+def _parameters(model: Any) -> int:
+    """Return the number of values in the model's constants, except those for shapes."""
+    constants = [operation for operation in model.get_ops() if operation.get_type_name() == "Constant"]
+    return sum(
+        prod(constant.get_output_shape(0))
+        for constant in constants
+        if constant.get_output_element_type(0).get_type_name() in _WEIGHTS
+    )
 
 
 def _channels_last(model: Any) -> Any:

@@ -56,9 +56,11 @@ def try_out(path: Path, progress: Progress = SILENT) -> trial.TrialFindings:
     precisions = ("fp32", "bf16") if _gains_from_bf16(network, exact, scale, multiple_of, seconds[1]) else ("fp32",)
     loader = Loader("onnx", scale, precisions=precisions, multiple_of=multiple_of)
     family: Family = "attention" if attention else "convolutional"
-    parameters = path.stat().st_size // 4
     bytes_per_pixel = max(round(grown.bytes / _SIDE**2), _LEAST_BYTES)
-    return trial.TrialFindings(loader, "ONNX", family, parameters, rule, bytes_per_pixel, 2.0 * parameters, seconds)
+    flops_per_pixel = 2.0 * network.parameters
+    return trial.TrialFindings(
+        loader, "ONNX", family, network.parameters, rule, bytes_per_pixel, flops_per_pixel, seconds
+    )
 
 
 def _scale_and_multiple(network: OnnxNetwork) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from sr_demo.user_models.trial import TrialFindings, options_of, try_out
 ID = "own"
 """Id of all approaches of users' files; the name of their checkpoint is the stem of the file."""
 UNSTATED = "not stated"
-_FORMAT = 2
+_FORMAT = 3
 """Version of the findings of trials; those of other versions are not used."""
 TRIAL_SECONDS = 180.0
 """Longest trial in a separate process, in seconds, while others may wait."""

@@ -335,6 +335,20 @@ def test_each_approach_is_scored_on_the_pairs_of_its_scale(sr, approaches, tmp_p
     assert "bicubic:default, 4x" in said.out and "small versions for other scales" in caplog.text
 
 
+def test_deploy_scores_each_approach_on_the_pairs_of_its_scale(sr, approaches, tmp_path: Path, monkeypatch) -> None:
+    def note(jobs, plan, *rest: object) -> dict[str, list[object]]:
+        names = {scale: [pair.lr and pair.lr.name for pair in pairs] for scale, pairs in plan.pairs.items()}
+        assert names == {4: ["babyx4.png"], 2: ["bird_LR2.png"]} and plan.pairs_name.endswith("baby.png")
+        return {"approaches": []}
+
+    monkeypatch.setattr(deploy_report, "deploy", note)
+    approaches(replace(fakes.good("twice"), scale=2))
+    for name, side in (("baby", 64), ("babyx4", 16), ("bird", 48), ("bird_LR2", 24)):
+        put(tmp_path / "in" / f"{name}.png", side, side)
+    said = sr("deploy", "bicubic", "twice", "--pairs", tmp_path / "in")
+    assert said.status == 0, said.err
+
+
 def test_a_pair_of_another_scale_fails_alone(sr, approaches, tmp_path: Path) -> None:
     approaches(replace(fakes.good("twice"), load=_load_twice, scale=2))
     put(tmp_path / "hr" / "a.png", 64, 64)

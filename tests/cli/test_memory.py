@@ -26,6 +26,7 @@ from sr_demo.approaches.mosaic.options import MosaicOptions
 from sr_demo.approaches.mosaic.shards import Recipe
 from sr_demo.cli import main
 from sr_demo.errors import BadInput, Cancelled, StorageError
+from sr_demo.hub import datasets
 from sr_demo.image import readonly
 from sr_demo.progress import SILENT, Progress
 from tests.conftest import flip_bit
@@ -352,6 +353,18 @@ def test_a_batch_search_finds_identical_patches(
         nearest = np.load(database.place / "places.npy")[found["numbers"][..., 0]]
     assert (nearest[..., 0] == 4).all()
     assert nearest[2, 3].tolist() == [4, 16, 24]
+
+
+def test_the_images_of_a_data_set_on_the_hub_are_searched(
+    photos: tuple[Path, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database_build.build_named_database(request(photos), LocalExecutor(), SILENT)
+    image = tmp_path / "a.png"
+    Pillow.new("RGB", (16, 16)).save(image)
+    monkeypatch.setattr(datasets, "fetch", lambda name, *_: (image,) if name == "owner/name" else ())
+    out = tmp_path / "out"
+    assert main.main(["memory", "ask", "mine", "hf://datasets/owner/name", "--out", str(out)]) == 0
+    assert len(list(out.iterdir())) == 1
 
 
 def test_the_list_is_printed_as_json(photos: tuple[Path, ...], capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ REPORTS = {
     "train digits": ("train", "digits-reader", "--out", "mine.safetensors", "--iterations", "1"),
     "memory train": ("memory", "train", "--data", "in", "--out", "mine.safetensors"),
 }
-OTHERS = {"export readme": "mine_README.md", "train card": "mine.json", "train state": "mine.state.pt"}
+OTHERS = {"export readme": "mine_onnx_README.md", "train card": "mine.json", "train state": "mine.state.pt"}
 
 
 @pytest.mark.parametrize("case", REPORTS)

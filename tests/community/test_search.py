@@ -64,6 +64,7 @@ def test_what_is_no_card_is_left_out_and_texts_are_one_printable_line() -> None:
         ({}, {"sha256": None}, "states no sha256"),
         ({}, {"sha256": "123"}, "states no sha256"),
         ({}, {"size": None}, "states no size"),
+        ({}, {"size": 10**400}, "states no size"),
         ({}, {"size": 2**31}, "at most 1,074 MB"),
         ({}, {"urls": ["https://mega.nz/file/a#b", "https://www.mediafire.com/file/x/one.pth/file"]},
          "no address leads to the file itself (mega.nz, mediafire.com)"),

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from math import inf
 from threading import Event
 
@@ -18,7 +19,7 @@ from sr_demo.datasets.html_report import data_body, data_html
 from sr_demo.datasets.inspection import crops, luma_of, measure, radial_spectrum
 from sr_demo.datasets.plots import histogram
 from sr_demo.datasets.report import HeldOutSet, examine, facts
-from sr_demo.errors import BadInput, Cancelled
+from sr_demo.errors import BadInput, Cancelled, TookTooLong
 from sr_demo.image import Limits, quantize, readonly
 from sr_demo.imaging.resize import downscale, resize
 from sr_demo.imaging.samples import SAMPLES
@@ -164,6 +165,49 @@ def test_stop_during_the_comparison_keeps_what_was_measured(folder, at):
     body, unsearched = data_body(report), "Stopped before copies of tests were searched for."
     assert (unsearched in body) is (at == "tests: ") and facts(report)["measured"] == 4
     assert (report.against == "tests") is (at != "tests: ") and report.searched_cut_outs is (at == "showing ")
+    assert ("Stopped before everything was searched for and shown." in body) is (at != "tests: ")
+    report.leaks = []
+    extents = {
+        "searching for cut-outs": "whole (stopped before parts were searched for)",
+        "showing ": "whole or in part",
+    }
+    if extent := extents.get(at):
+        assert f"None of the 4 pictures of tests is among them, {extent}." in findings(report)
+
+
+def test_the_time_limit_keeps_what_was_measured(photo, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def read():
+        clock[0] += 1
+        return photo, None
+
+    found = [Entry(f"{number}.png", read) for number in range(4)]
+    for tests in (None, HeldOutSet("tests", found)):
+        clock[0] = 0
+        report = examine("photos", "", found, tests, Progress(deadline=1.5))
+        assert report.stopped and len(report.images) == 2 and "Stopped after 2 of 4" in data_body(report)
+    clock[0] = 0
+    report = examine("photos", "", found, HeldOutSet("tests", found), Progress(deadline=5.5))
+    assert len(report.images) == 4 and report.not_searched == "tests"
+    with pytest.raises(TookTooLong):
+        examine("photos", "", found, None, Progress(deadline=0))
+
+
+def test_an_image_that_is_removed_after_it_was_measured_is_not_shown(folder):
+    _, found = entries(folder)
+    reads = []
+
+    def once():
+        reads.append(1)
+        if len(reads) > 1:
+            raise BadInput("p0.png is gone.")
+        return found[0].read()
+
+    report = examine("photos", "", [Entry("p0.png", once), *found[1:]])
+    assert len(report.images) == 4 and not report.stopped and len(reads) > 1
+    assert [shown.name for shown in report.samples] == ["p1.png", "p2.png", "p3.png"]
 
 
 def test_after_stop_no_test_image_is_read(folder):
@@ -245,6 +289,18 @@ def test_ctrl_c_ends_the_measuring_and_still_reports(folder, monkeypatch, capsys
     monkeypatch.setattr(data_report, "measure", measured)
     assert main.main(["data", str(folder)]) == 0
     assert "Stopped after 2 of 4" in capsys.readouterr().out
+
+
+def test_ctrl_c_before_the_first_usable_image_is_no_bug(tmp_path, monkeypatch, capsys):
+    from sr_demo.datasets import entries as listing
+
+    def bad():
+        signal.raise_signal(signal.SIGINT)
+        raise BadInput("a.png is damaged.")
+
+    monkeypatch.setattr(listing, "entries", lambda path: ("", [Entry("a.png", bad)] * 2))
+    assert main.main(["data", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "stopped\n"
 
 
 def test_a_wrong_place_is_one_line(tmp_path, capsys):

@@ -98,6 +98,20 @@ def test_a_crash_and_an_error_are_rows_of_the_report(report: dict[str, Any]) -> 
     assert crash["verdict"]["level"] == "not measured"
 
 
+def test_after_the_time_limit_the_finished_rows_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = time.monotonic()
+
+    def measured(job: Job, plan: Plan, progress: Progress) -> dict[str, Any]:
+        monkeypatch.setattr(time, "monotonic", lambda: begun + 10)
+        return row()["measured"]
+
+    monkeypatch.setattr(deploy_report, "measure_in_subprocess", measured)
+    jobs = [_job(good(name)) for name in ("first", "second", "third")]
+    first, *others = deploy(jobs, QUICK, Budget(), Progress(deadline=begun + 5))["approaches"]
+    assert first["failed"] is None and first["verdict"]["level"] == "fits"
+    assert all("longer than one job may take" in other["failed"] for other in others)
+
+
 def test_quality_of_bicubic_is_as_known(report: dict[str, Any]) -> None:
     bicubic = report["approaches"][0]["measured"]
     found = bicubic["quality"]
@@ -173,6 +187,12 @@ def test_pairs_of_the_user_are_scored_instead(tmp_path: Path) -> None:
         assert [p["picture"] for p in found["pictures"]] == ["chart", "mine.png"]
         assert found["photos_mean"]["psnr_y"] == found["pictures"][1]["psnr_y"] > 15
         assert found["false_detail"]["picture"] == "mine.png"
+
+
+def test_a_scale_that_does_not_divide_the_chart_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.fakes.SCALE", 3)
+    found = quality(Subject(Runner(), _job(replace(good("thrice"), scale=3))), ())
+    assert len(found["pictures"]) == 5 and found["resolution"]["finest_lines"] > 0
 
 
 def test_precisions_are_compared_with_fp32() -> None:

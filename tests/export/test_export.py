@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +22,15 @@ from sr_demo.approaches.baselines import BICUBIC
 from sr_demo.backends import quantization
 from sr_demo.checkpoint import Checkpoint, Tiling, WeightFile
 from sr_demo.errors import BadInput, MissingDependency, SRError, StorageError
+from sr_demo.export import agreement, int8, portable_runner
 from sr_demo.export import formats as export_formats
-from sr_demo.export import int8, portable_runner
 from sr_demo.export.exporter import LEAST_PSNR, SUFFIXES, Exported, export, formats
 from sr_demo.image import ImageData, quantize, read, write_png
 from sr_demo.inference.jobs import Job
 from sr_demo.networks.rdn import RDN
 from sr_demo.options import Options
 from sr_demo.progress import SILENT
+from sr_demo.reports.evaluation import load_pair, pairs
 from sr_demo.spec import Approach, Request, Upscaler
 from sr_demo.system.storage import sha256_of
 from tests.conftest import noise
@@ -47,6 +49,13 @@ def _load_hat(request: Request) -> Upscaler:
     from sr_demo.backends.torch_backend import NetworkUpscaler
 
     return NetworkUpscaler(spandrel_loader.load(request.files[0], "HAT", 4), "fp32", mode="convert")
+
+
+def _load_grl(request: Request) -> Upscaler:
+    from sr_demo.backends import spandrel_loader
+    from sr_demo.backends.torch_backend import NetworkUpscaler
+
+    return NetworkUpscaler(spandrel_loader.load(request.files[0], "GRL", 4), "fp32")
 
 
 def _job(path: Path, load: Callable[[Request], Upscaler], family: Any, tiling: Tiling) -> Job:
@@ -91,8 +100,8 @@ def test_every_format_agrees_and_states_how_well(rdn: Job, tmp_path: Path, kind:
     names = {path.name for path in out.iterdir()}
     runner = {"net_run.py"} if kind in ("onnx", "openvino") else set()
     weights = {"net.bin"} if kind == "openvino" else set()
-    assert names == {done.path.name, "net_README.md"} | runner | weights
-    text = (out / "net_README.md").read_text()
+    assert names == {done.path.name, f"net_{kind}_README.md"} | runner | weights
+    text = (out / f"net_{kind}_README.md").read_text()
     assert "Apache-2.0" in text and done.path.name in text
     assert "dB PSNR" in text or "identical" in text
     small = {"fp32": 4, "fp16": 2}[precision] * sum(p.numel() for p in RDN(1, 2, 8, 16, 4).parameters())
@@ -148,6 +157,24 @@ def test_attention_with_padding_and_shifted_windows_agrees(tmp_path: Path, monke
 
 
 @pytest.mark.slow
+def test_a_network_whose_windows_have_two_sides_is_padded_as_it_pads_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spandrel.architectures.GRL import GRL
+
+    torch.manual_seed(0)
+    network = GRL(
+        depths=[1], embed_dim=12, num_heads_window=[1], num_heads_stripe=[1], upscale=4, upsampler="pixelshuffle"
+    )
+    save_file({k: v.clone() for k, v in network.state_dict().items()}, str(tmp_path / "grl.safetensors"))
+    monkeypatch.setattr(weights, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(agreement, "_SIZES", ((37, 61),))
+    monkeypatch.setattr(agreement, "_TIMED", 64)
+    job = _job(tmp_path / "grl.safetensors", _load_grl, "attention", Tiling("tiles", 32, 16, 16, 192))
+    assert _export(job, "safetensors", tmp_path / "out").agreement.largest == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
 def test_int8_states_its_loss_and_runs_alone(
     rdn: Job, tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
@@ -159,14 +186,33 @@ def test_int8_states_its_loss_and_runs_alone(
     assert loss is not None and loss.pairs == 2 and abs(loss.decibels) < 0.15
     assert 20 < done.agreement.psnr < 70, "nothing was quantized"
     assert loss.kept < loss.of == 8
-    text = (tmp_path / "out/net_README.md").read_text()
+    text = (tmp_path / f"out/net_{kind}_README.md").read_text()
     assert f"a loss of {loss.decibels:.3f} dB" in text and "on 2 bundled photos" in text
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {done.path.name, "net_README.md", "net_run.py"} | ({"net.bin"} if kind == "openvino" else set())
+    assert names == {done.path.name, f"net_{kind}_README.md", "net_run.py"} | (
+        {"net.bin"} if kind == "openvino" else set()
+    )
     run, rule = portable_runner.load(done.path)
     image = noise(23, 19)
     assert rule["halo"] == 12
     assert np.abs(portable_runner.enlarge(image, run, rule) - _upscaled(rdn, image)).mean() < 0.02
+
+
+def test_images_leave_the_memory_once_int8_is_scored_on_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_memory: list[weakref.ref[Any]] = []
+
+    def load(*arguments: Any) -> tuple[ImageData, Any]:
+        assert sum(reference() is not None for reference in in_memory) <= 1
+        lr, reference = load_pair(*arguments)
+        in_memory.append(weakref.ref(reference.base if reference.base is not None else reference))
+        return lr, reference
+
+    monkeypatch.setattr(int8, "load_pair", load)
+    for number in range(3):
+        write_png(ImageData(noise(48, 48, number)), tmp_path / f"{number}.png")
+    rule = {"scale": 4, "halo": 2, "multiple_of": 1, "blend": 0, "largest": 48, "seen": 254}
+    scores = int8.psnrs(lambda x: x.repeat(4, axis=2).repeat(4, axis=3), rule, pairs(tmp_path, None, 4))
+    assert len(scores) == len(in_memory) == 3
 
 
 @pytest.mark.slow

@@ -109,6 +109,13 @@ def test_a_stored_file_is_used_without_the_server(hub):
     assert checkpoints.fetch(_checkpoint(FIRST)) == paths
 
 
+def test_a_file_in_xet_storage_comes_by_http(hub):
+    hub.xet = True
+    (path,) = checkpoints.fetch(_checkpoint(FIRST))
+    assert path.read_bytes() == CONTENT
+    assert f"GET {FIRST}" in hub.requests
+
+
 def test_a_plain_address_is_a_source(hub):
     (path,) = checkpoints.fetch(_checkpoint(hub.address("first/models", "sub/net.pth")))
     assert path.read_bytes() == CONTENT

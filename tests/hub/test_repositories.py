@@ -31,3 +31,16 @@ def test_a_damaged_file_is_downloaded_again(monkeypatch: pytest.MonkeyPatch, tmp
         mark.write_text("model.safetensors\nconfig.json")  # as earlier versions wrote it
         asked = len(hub.requests)
         assert repositories.fetch(REPOSITORY, SILENT) == place and len(hub.requests) == asked
+
+
+def test_a_stopped_download_continues_without_a_file_that_is_damaged_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with HubServer({"owner/net": {"model.safetensors": b"weights", "config.json": b"{}"}}) as hub:
+        hub.serve_client(monkeypatch, tmp_path)
+        place = repositories.fetch(REPOSITORY, SILENT)
+        (place / ".complete").unlink()
+        (place / "config.json").unlink()
+        flip_bit(place / "model.safetensors")
+        repositories.fetch(REPOSITORY, SILENT)
+        assert (place / "model.safetensors").read_bytes() == b"weights"

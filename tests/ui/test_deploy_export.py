@@ -44,7 +44,7 @@ def test_a_zip_with_network_readme_and_the_reason_when_there_is_none(
     first, last = list(handlers.make("tiny", "safetensors", "fp32"))
     assert first[parts.packed] is None and "agrees with the network to" in last[parts.line]
     with zipfile.ZipFile(last[parts.packed]) as packed:
-        assert set(packed.namelist()) == {"tiny-fp32.safetensors", "tiny-fp32_README.md"}
+        assert set(packed.namelist()) == {"tiny-fp32.safetensors", "tiny-fp32_safetensors_README.md"}
     refused = list(handlers.make("tiny", "safetensors", "int8"))[-1]
     assert refused[parts.packed] is None and "choose --format onnx" in refused[parts.line]
     assert "Choose a network" in list(handlers.make(None, "onnx", "fp32"))[-1][parts.line]

@@ -213,6 +213,23 @@ def test_an_onnx_file_runs_with_any_and_with_a_fixed_size(tmp_path: Path, sides:
     np.testing.assert_allclose(result[inner], plain[inner], atol=2e-3)
 
 
+class Half(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tiny = Tiny().half()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.tiny(x.half()).float()
+
+
+@pytest.mark.parametrize("module", [Tiny, Half])
+def test_the_parameters_of_an_onnx_file_are_counted_whatever_their_type(
+    tmp_path: Path, module: type[nn.Module]
+) -> None:
+    checkpoint = opened(onnx_of(module(), tmp_path / "tiny.onnx")).checkpoints[0]
+    assert checkpoint.parameters == 12 * (27 + 1) and checkpoint.flops_per_pixel == 2 * 12 * (27 + 1)
+
+
 def test_an_onnx_file_of_scale_1_whose_sides_must_be_multiples_of_4(tmp_path: Path) -> None:
     class Cleaner(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
