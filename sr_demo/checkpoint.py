@@ -173,7 +173,7 @@ class Checkpoint:
 
     @property
     def is_file_of_user(self) -> bool:
-        """Whether the checkpoint is a model file that a user opened; see `own.opening`."""
+        """Whether the checkpoint is a model file that a user opened; see `user_models.opening`."""
         return any(file.path is not None for file in self.files)
 
     @property

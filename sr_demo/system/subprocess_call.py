@@ -94,14 +94,20 @@ def _no_main_module() -> Generator[None]:
 
 
 def _child(function: Callable[..., Any], arguments: tuple[Any, ...], pipe: Connection) -> None:
+    def send(kind: str, value: object) -> None:
+        try:
+            pipe.send((kind, value))
+        except BrokenPipeError:  # the caller was killed
+            sys.exit(1)
+
+    def report(fraction: float, note: str) -> None:
+        send("progress", (fraction, note))
+
     try:
-
-        def report(fraction: float, note: str) -> None:
-            pipe.send(("progress", (fraction, note)))
-
-        value = function(*arguments, report)
-        pipe.send(("value", value))
+        send("value", function(*arguments, report))
     except SRError as exc:
-        pipe.send(("failed", str(exc)))
+        send("failed", str(exc))
+    except KeyboardInterrupt:  # Ctrl-C reaches every process of a command; the caller says that it stopped
+        sys.exit(130)
     except Exception as exc:
-        pipe.send(("failed", log_unexpected(exc, f"running {function.__name__} in a process of its own")))
+        send("failed", log_unexpected(exc, f"running {function.__name__} in a process of its own"))

@@ -195,7 +195,7 @@ def test_the_time_limit_keeps_what_was_measured(photo, monkeypatch):
         examine("photos", "", found, None, Progress(deadline=0))
 
 
-def test_a_picture_that_is_removed_after_it_was_measured_is_not_shown(folder):
+def test_an_image_that_is_removed_after_it_was_measured_is_not_shown(folder):
     _, found = entries(folder)
     reads = []
 
@@ -291,7 +291,7 @@ def test_ctrl_c_ends_the_measuring_and_still_reports(folder, monkeypatch, capsys
     assert "Stopped after 2 of 4" in capsys.readouterr().out
 
 
-def test_ctrl_c_before_the_first_usable_picture_is_no_bug(tmp_path, monkeypatch, capsys):
+def test_ctrl_c_before_the_first_usable_image_is_no_bug(tmp_path, monkeypatch, capsys):
     from sr_demo.datasets import entries as listing
 
     def bad():

@@ -198,7 +198,7 @@ def test_int8_states_its_loss_and_runs_alone(
     assert np.abs(portable_runner.enlarge(image, run, rule) - _upscaled(rdn, image)).mean() < 0.02
 
 
-def test_pictures_leave_the_memory_once_int8_is_scored_on_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_leave_the_memory_once_int8_is_scored_on_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     in_memory: list[weakref.ref[Any]] = []
 
     def load(*arguments: Any) -> tuple[ImageData, Any]:
