@@ -19,15 +19,15 @@ def _interrupted(report: Report) -> int:
 
 
 def test_a_process_whose_caller_was_killed_ends(caplog: pytest.LogCaptureFixture) -> None:
-    receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
     receiver.close()
     with pytest.raises(SystemExit):
-        _child(_reporting, (), sender)
+        _child(_reporting, (), sender)  # type: ignore[arg-type]
     assert not caplog.records
 
 
 def test_ctrl_c_ends_a_process_without_a_traceback() -> None:
-    receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    receiver, sender = multiprocessing.Pipe(duplex=False)
     with pytest.raises(SystemExit):
-        _child(_interrupted, (), sender)
+        _child(_interrupted, (), sender)  # type: ignore[arg-type]
     assert not receiver.poll()
