@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -20,12 +21,12 @@ def test_both_starts_are_asked_for_results_and_the_first_is_waited_for(
     caches: list[Path] = []
 
     @contextmanager
-    def server(cache: Path) -> Iterator[tuple[str, float]]:
+    def start(cache: Path, *_: Path) -> Iterator[SimpleNamespace]:
         caches.append(cache)
-        yield api_server.url, 1.25
+        yield SimpleNamespace(url=api_server.url, seconds=1.25)
 
     waited: list[str] = []
-    monkeypatch.setattr(startup, "server", server)
+    monkeypatch.setattr(startup, "start", start)
     monkeypatch.setattr(startup, "_METHOD", "bicubic")
     monkeypatch.setattr(startup, "_SIDE", 16)
     monkeypatch.setattr(startup, "_wait_until_prepared", lambda client, image: waited.append(image.name))
