@@ -54,7 +54,7 @@ class OutOfMemory(SRError):  # noqa: N818
 
     def __init__(
         self,
-        why: str = "This picture needs more memory than is free. Choose a region, or a smaller picture.",
+        why: str = "This picture needs more memory than is free. Choose a part of it, or a smaller picture.",
     ) -> None:
         super().__init__(why)
 
@@ -81,7 +81,7 @@ class TookTooLong(SRError):  # noqa: N818
     def __init__(self) -> None:
         super().__init__(
             "This took longer than one job may take on this server, so it was stopped; what is finished stays. Choose a "
-            "smaller region, or a quicker method."
+            "smaller part, or a quicker method."
         )
 
 

@@ -82,7 +82,7 @@ def degrade(image: Image, scale: int, settings: Realistic) -> Image:
     if max(size) > _LARGEST_JPEG:
         raise BadInput(
             f"A JPEG file holds at most {_LARGEST_JPEG} pixels per side, and this small version would have "
-            f"{max(size)}. Choose a region, or bicubic downscaling."
+            f"{max(size)}. Choose a part of it, or bicubic downscaling."
         )
     if settings.blur > 0:
         cropped = _blurred(cropped, settings.blur)

@@ -270,7 +270,7 @@ class _Files:
         """Return the file of the map of a displayed result. Raises BadInput if the result is too large."""
         image = read(made.shown.saved.path, _LIMITS).rgb
         if image.shape[0] * image.shape[1] > _MOST_PIXELS:
-            raise BadInput(f"Maps are drawn for results of up to {_MOST_PIXELS // 10**6} megapixels. Choose a region.")
+            raise BadInput(f"Maps are drawn for results of up to {_MOST_PIXELS // 10**6} megapixels. Choose a part.")
         shown = made.shown.saved.path
         path = shown.with_name(f"{shown.stem}_invention.png")
         write_png(self._overlay(image, made.result, progress), path)
