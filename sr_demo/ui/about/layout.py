@@ -8,6 +8,7 @@ from html import escape
 import gradio as gr
 
 from sr_demo.checkpoint import Checkpoint
+from sr_demo.imaging.samples import EXAMPLES
 from sr_demo.reports import formatting
 from sr_demo.spec import Approach
 from sr_demo.system import hardware
@@ -25,7 +26,11 @@ _READING = (
 def about_tab(approaches: Sequence[Approach]) -> None:
     """Lay out the tab, in the current Gradio context."""
     methods = "".join(_method(approach) for approach in approaches)
-    gr.HTML(f'<div class="sr-prose">{_READING}<h2>{marked("about_methods")}</h2>{methods}</div>')
+    credits = "".join(f"<li>{word(one.title)}: {escape(one.credit)}.</li>" for one in EXAMPLES)
+    gr.HTML(
+        f'<div class="sr-prose">{_READING}<h2>{marked("about_methods")}</h2>{methods}'
+        f"<h2>{marked('about_examples')}</h2><ul>{credits}</ul></div>"
+    )
 
 
 def _method(approach: Approach) -> str:
