@@ -98,10 +98,12 @@ def compare(
         SRError: An image cannot be read, a name is unknown, one of the approaches cannot run here, or the page cannot be
             written.
     """
+    from sr_demo.image import same_mapping
     from sr_demo.inference.shared_work import SharedWork
 
     jobs = {name: _job(name, size=size) for name in names}
-    lr, hr = _read(image), None if reference is None else _read(reference).rgb
+    lr = _read(image)
+    hr = None if reference is None else same_mapping(_read(reference), lr).rgb
     shared = SharedWork()
     results = {name: _runner().run(job, lr, hr, shared=shared) for name, job in jobs.items()}
     if report is not None:

@@ -28,7 +28,9 @@ from collections.abc import Sequence
 log = logging.getLogger("sr_demo")
 
 DISK_REFUSES = "The server's disk is full or cannot be written. Please try again later."
-NOT_NUMBERS = "The network produced values that are not numbers at this precision. Choose fp32 and run again."
+NOT_NUMBERS = (
+    "The network produced values that are not numbers. Choose fp32 if it ran in another precision, or another method."
+)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 import sr_demo
 from sr_demo.catalogue import APPROACHES
 from sr_demo.image import encode_png, quantize, read
+from sr_demo.imaging.resize import downscale, resize
 from sr_demo.options import controls
 from tests.conftest import image_of, noise
 
@@ -65,6 +67,16 @@ def test_compare_scores_against_a_reference() -> None:
     assert list(found) == ["lanczos", "bicubic"]
     assert all((result.scores.psnr_y or 0) > 15 for result in found.values())
     assert sr_demo.compare(lr, ["bicubic"])["bicubic"].scores.psnr_y is None
+
+
+def test_a_reference_is_mapped_to_levels_like_the_image(tmp_path: Path) -> None:
+    hr = resize(noise(8, 8), (48, 48))
+    hot = hr[..., 0].copy()
+    hot[9, 9] = 5  # without it, both files would happen to have nearly the same range
+    for name, plane in (("lr", downscale(hr, 4)[..., 0]), ("hr", hot)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", plane * np.float32(784))
+    found = sr_demo.compare(tmp_path / "lr.tif", ["bicubic"], reference=tmp_path / "hr.tif")
+    assert (found["bicubic"].scores.psnr_y or 0) > 25
 
 
 def test_evaluate_returns_the_rows_of_the_command_line(tmp_path: Path) -> None:

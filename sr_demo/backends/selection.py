@@ -47,6 +47,8 @@ _FORMAT = 4
 SIDE = 96
 """Side in pixels of the image on which both backends are timed."""
 _ROUNDS, _MOST_ROUNDS = 3, 12
+_MOST_ATTEMPTS = 5
+"""Largest number of timings, each of which but the last one ends when a request comes."""
 _ENOUGH = 3.0
 """Seconds after which two rounds suffice: other work waits during the timing, and a large attention network takes a second
 per run."""
@@ -138,8 +140,12 @@ class Preparation(Protocol):
         """Load the same network in fp32, the source of the conversion."""
         ...
 
-    def computing(self) -> AbstractContextManager[Progress]:
-        """Block other computation while both backends are timed; `check` raises Cancelled once a request waits."""
+    def computing(self, *, gives_way: bool) -> AbstractContextManager[Progress]:
+        """Block other computation while both backends are timed.
+
+        Args:
+            gives_way: Whether `check` of the progress raises Cancelled once a request waits.
+        """
         ...
 
     def decided(self, verdict: BackendVerdict) -> None:
@@ -237,17 +243,20 @@ def convert(which: ConvertedFiles, network: Callable[[], object], waiting: Calla
 def prepare(preparation: Preparation) -> BackendVerdict:
     """Convert the network, compare and time both backends, and store the verdict.
 
-    Conversion runs concurrently with other work, timing does not: it gives way to requests and starts again after them.
-    Raises what `convert` or loading raises.
+    Conversion runs concurrently with other work, timing does not: it gives way to requests and starts again after them,
+    `_MOST_ATTEMPTS` times; a request that comes during the last timing waits. Raises what `convert` or loading raises.
     """
     which = preparation.files
     precision = openvino_backend.fast_precision() if which.precision == "auto" else which.precision
     convert(which, lambda: graph(preparation.load_exact()))
     candidate = ConvertedNetwork(which.folder, precision, which.scale)
     verdict: BackendVerdict | None = None
-    while verdict is None:
-        with suppress(Cancelled), preparation.computing() as progress:
+    for attempt in range(_MOST_ATTEMPTS):
+        gives_way = attempt < _MOST_ATTEMPTS - 1
+        with suppress(Cancelled), preparation.computing(gives_way=gives_way) as progress:
             verdict = compare_speed(preparation.upscaler, candidate, check=progress.check)
+            break
+    assert verdict is not None, "the last timing is not cancelled"
     store(which, verdict)
     return verdict
 

@@ -182,7 +182,7 @@ def _reference(batch: Batch, task: Task, lr: ImageData) -> tuple[Image | None, s
     path = there[0]
     try:
         return matching_reference(read(path, page=task.page), lr, scale).rgb, ""
-    except BadInput as exc:
+    except (BadInput, OutOfMemory) as exc:
         return None, f"The reference cannot be used: {exc}"
 
 

@@ -6,6 +6,7 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sr_demo.cli.console import (
     add_download,
@@ -19,6 +20,9 @@ from sr_demo.cli.console import (
 from sr_demo.cli.models import add_licence, add_model, jobs
 from sr_demo.errors import BadInput
 from sr_demo.system.outputs import new_files
+
+if TYPE_CHECKING:
+    from sr_demo.reports.evaluation import Pair
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -65,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.deploy.measurement import Plan
     from sr_demo.deploy.report import budget_from, deploy, embedded_jobs, sizes
     from sr_demo.inference.jobs import refuse_repeated
-    from sr_demo.reports.evaluation import pairs_by_scale
+    from sr_demo.reports.evaluation import pairs
 
     budget = budget_from(assignments(args.budget, "--budget"))
     plan = Plan(sizes=sizes(args.size)) if args.size else Plan()
@@ -74,14 +78,26 @@ def run(args: argparse.Namespace) -> int:
     chosen = jobs(args, args.approaches, download=args.download)
     refuse_repeated(chosen)
     chosen = chosen or [replace(job, precision=args.precision) for job in embedded_jobs(APPROACHES)]
+    unpaired: dict[int, BadInput] = {}
     if args.pairs is not None:
-        found = pairs_by_scale(args.pairs, args.lr, [job.default_scale for job in chosen])
+        found: dict[int, list[Pair]] = {}
+        for scale in dict.fromkeys(job.default_scale for job in chosen):
+            try:
+                found[scale] = pairs(args.pairs, args.lr, scale)
+            except BadInput as exc:
+                unpaired[scale] = exc
+        if not found:
+            raise next(iter(unpaired.values()))
+        for job in chosen:
+            if job.default_scale in unpaired:
+                print_error(f"{job.key}: {unpaired[job.default_scale]}")
+        chosen = [job for job in chosen if job.default_scale in found]
         first = next(iter(found.values()))
         name = f"the {len(first)} pictures of {args.pairs}" if len(first) > 1 else str(first[0].hr)
         plan = replace(plan, pairs=found, pairs_name=name)
     with new_files(args.json, args.html, args.csv, overwrite=args.overwrite):
         report = deploy(chosen, plan, budget, terminal("deploy"))
-        failed = False
+        failed = bool(unpaired)
         for row in report["approaches"]:
             if row["failed"]:
                 print_error(f"{row['key']}: {row['failed']}")

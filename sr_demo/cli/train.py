@@ -235,11 +235,20 @@ def _load_pairs(args: argparse.Namespace, scale: int, patch: int) -> tuple[Pairs
 def _with_fitting_patches(recipe: Recipe, pairs: Pairs) -> Recipe:
     """Return the recipe with patches no larger than the smallest image; print a line if that changes them.
 
-    Their sides stay even, since the discriminator takes HR patches with multiples of 8 pixels only.
+    Their sides are multiples of 2, since the discriminator takes HR patches with multiples of 8 pixels only; and of 8 for
+    unpaired training, whose second network takes LR patches.
+
+    Raises:
+        BadInput: The smallest image is too small for a patch.
     """
-    largest, side = max(phase.patch for phase in recipe.phases), pairs.smallest // 2 * 2
+    step = 8 if recipe.degradation == "unknown" else 2
+    largest, side = max(phase.patch for phase in recipe.phases), pairs.smallest // step * step
     if side >= largest:
         return recipe
+    if not side:
+        raise BadInput(
+            f"The smallest picture has {pairs.smallest} pixels a side, and {recipe.name} needs {step}. Remove it."
+        )
     print(f"patches of {largest} pixels are cut to {side}: the smallest picture's side is {pairs.smallest}")
     phases = tuple(replace(phase, patch=min(phase.patch, side)) for phase in recipe.phases)
     return replace(recipe, phases=phases)

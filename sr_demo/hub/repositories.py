@@ -91,7 +91,7 @@ def _fetch(repository: Repository, target: Path, progress: Progress) -> None:
         raise SourceFailed(
             "wrong", f"it has {total / 1e9:.1f} GB now, and a download of {repository.bytes / 1e9:.1f} GB was agreed to"
         )
-    missing = [file for file in files if not _has_intact(target / file.path, file)]
+    missing = [file for file in files if not _has_intact(target / file.path, file, progress)]
     ensure_folder(target, need=sum(file.size for file in missing))
     done = total - sum(file.size for file in missing)
     at = f"@{repository.revision}" if repository.revision else ""
@@ -99,13 +99,19 @@ def _fetch(repository: Repository, target: Path, progress: Progress) -> None:
         part = progress.part(done / max(total, 1), (done + file.size) / max(total, 1))
         fetch_file(repository.name + at, file, target, part)
         done += file.size
-    listed = [f"{integrity.digest(target / file.path)}  {file.path}" for file in files]
+    listed: list[str] = []
+    for file in files:
+        progress(1.0, f"checking {file.path}")
+        listed.append(f"{integrity.digest(target / file.path)}  {file.path}")
     (target / _MARK).write_text("\n".join(listed), encoding="utf-8")
 
 
-def _has_intact(path: Path, file: RepoFile) -> bool:
+def _has_intact(path: Path, file: RepoFile, progress: Progress) -> bool:
     """Return whether a file is at `path` with its size and, where the Hub lists one, its sha256."""
-    return has(path, file.size) and (file.lfs is None or integrity.matches(path, file.lfs.sha256))
+    if not has(path, file.size) or file.lfs is None:
+        return has(path, file.size)
+    progress(0.0, f"checking {file.path}")
+    return integrity.matches(path, file.lfs.sha256)
 
 
 def _is_intact(target: Path, progress: Progress) -> bool:

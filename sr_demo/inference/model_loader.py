@@ -141,10 +141,15 @@ class _Preparation:
         return load_approach(replace(self.job, precision="fp32"), self.weights, SILENT)
 
     @contextmanager
-    def computing(self) -> Generator[Progress]:
+    def computing(self, *, gives_way: bool) -> Generator[Progress]:
         lock = self.loader.compute_lock
-        with lock.background() as progress, lock.held(progress):
-            yield progress
+        if gives_way:
+            with lock.background() as progress, lock.held(progress):
+                yield progress
+        else:
+            lock.wait_until_idle()
+            with lock.held():
+                yield SILENT
 
     def decided(self, verdict: selection.BackendVerdict) -> None:
         self.loader.use_verdict(self.job, verdict)

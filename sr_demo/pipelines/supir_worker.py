@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import sys
 import tempfile
 import traceback
@@ -65,7 +66,7 @@ def _loaded(start: dict[str, Any]) -> Any:
         model = util.create_SUPIR_model(str(own or options), SUPIR_sign=start["sign"])
     finally:
         if own is not None:
-            own.unlink()
+            shutil.rmtree(own.parent)
     where = _device()
     if where == "cuda":
         model = model.half()
@@ -78,7 +79,10 @@ def _loaded(start: dict[str, Any]) -> Any:
 
 
 def _with_weights(options: Path, weights: Path) -> Path:
-    """Return a copy of the options file with the paths of the files in `weights`."""
+    """Return a copy of the options file with the paths of the files in `weights`, in a folder of its own.
+
+    The name of the folder is one that the server removes when it starts, should this process be killed.
+    """
     omegaconf: Any = importlib.import_module("omegaconf")
     config = omegaconf.OmegaConf.load(str(options))
     for name, patterns in _FILES.items():
@@ -87,9 +91,9 @@ def _with_weights(options: Path, weights: Path) -> Path:
             raise FileNotFoundError(f"No {patterns[0]} in {weights}.")
         if found:
             config[name] = str(found[0])
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
-        file.write(omegaconf.OmegaConf.to_yaml(config))
-    return Path(file.name)
+    copy = Path(tempfile.mkdtemp(prefix="sr_demo_supir_")) / options.name
+    copy.write_text(omegaconf.OmegaConf.to_yaml(config), encoding="utf-8")
+    return copy
 
 
 def _draw(model: Any, request: dict[str, Any], send: Any) -> None:

@@ -3,7 +3,7 @@
   /** @type {Record<string, string[]>} By id: which controls take the focus, one after the other, once the one before has lost it. */
   const NEXT = {
     compare: ["#stop", "#compare"], "whole-photo": ["#stop", "#compare"], stop: ["#compare"],
-    "share-link": ["#share-unlink"], "share-unlink": ["#share-link"],
+    "tick-these": ["#advice summary"], "share-link": ["#share-unlink"], "share-unlink": ["#share-link"],
   };
   /** @type {Element | null} The button that has opened the menu for saving. */
   let opener = null;

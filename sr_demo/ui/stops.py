@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from threading import Event, Lock
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+import gradio as gr
 
 T = TypeVar("T")
 
@@ -69,20 +71,21 @@ class Stops:
             self.end(session, flag)
         return None if flag.is_set() else result
 
-    def newest(self, session: str, updates: Callable[[Event], Iterator[T]]) -> Iterator[T]:
-        """Run to the end; yield the run's updates as long as no later run of this session has begun.
+    def newest(self, session: str, updates: Callable[[Event], Iterator[T]]) -> Iterator[T | Any]:
+        """Run to the end; yield the run's updates, and no change in their place once the run was superseded.
+
+        Gradio sends what was yielded last once more at the end: that must not be an update of the superseded run.
 
         Args:
             session: Session and kind of work that the run belongs to.
-            updates: The run, which receives its flag and yields updates.
+            updates: The run, which receives its flag and yields updates, the last one after it was stopped.
         """
         flag = self.begin(session)
         try:
             for update in updates(flag):
                 with self._lock:
                     is_newest = self._is_newest(session, flag)
-                if is_newest:
-                    yield update
+                yield update if is_newest else gr.skip()
         finally:
             self.end(session, flag)
 

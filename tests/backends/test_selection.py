@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -97,7 +97,7 @@ class FakePreparation:
     def load_exact(self) -> Upscaler:
         return loaded(self.job)
 
-    def computing(self) -> AbstractContextManager[Progress]:
+    def computing(self, *, gives_way: bool) -> AbstractContextManager[Progress]:
         return nullcontext(SILENT)
 
     def decided(self, verdict: BackendVerdict) -> None:
@@ -306,6 +306,29 @@ def test_a_request_ends_the_timing_which_starts_again_after_it(
     runner.run(job, image)
     preparer.wait()
     assert ends == ["cancelled", "decided"] and selection.stored_verdict(which) is not None
+
+
+def test_requests_without_end_do_not_put_off_the_timing_for_ever(
+    converted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, attempts = job_of("ninth"), list[bool]()
+
+    class Busy(FakePreparation):
+        @contextmanager
+        def computing(self, *, gives_way: bool) -> Generator[Progress]:
+            attempts.append(gives_way)
+            stop = Event()
+            if gives_way:
+                stop.set()
+            yield Progress(stop=stop)
+
+    def timing(first: Upscaler, candidate: ConvertedNetwork, check: Callable[[], None]) -> BackendVerdict:
+        check()
+        return BackendVerdict("torch", "fp32", 1.0, 2.0, 100.0)
+
+    monkeypatch.setattr(selection, "compare_speed", timing)
+    assert selection.prepare(Busy(given(converted, job), job)).backend == "torch"
+    assert attempts == [True, True, True, True, False]
 
 
 def slow(honest: Callable[..., Image]) -> Callable[..., Image]:

@@ -21,12 +21,13 @@ from PIL import Image as Pillow
 from tifffile import TiffWriter
 
 from sr_demo.approaches.baselines import BICUBIC, LANCZOS
+from sr_demo.batch import workers
 from sr_demo.batch.manifest import NAME, manifest_lock, temporary_path
 from sr_demo.batch.run import Batch, Summary, run
 from sr_demo.batch.workers import perform_here, perform_in
 from sr_demo.cli.main import main
 from sr_demo.codecs import decode
-from sr_demo.errors import BadInput, StorageError
+from sr_demo.errors import BadInput, OutOfMemory, StorageError
 from sr_demo.image import ImageData, quantize, read, readonly, write_png
 from sr_demo.imaging.output_size import parse
 from sr_demo.imaging.resize import downscale, resize
@@ -262,6 +263,24 @@ def test_values_of_references_are_mapped_like_those_of_the_inputs(tmp_path: Path
     scored, unscored = lines(tmp_path / "out")
     assert scored["metrics"]["psnr_y"] > 25
     assert unscored["metrics"]["psnr_y"] is None and "from different ranges" in unscored["remark"]
+
+
+def test_a_reference_that_does_not_fit_into_memory_costs_its_scores_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = images(tmp_path / "in", 1)
+    images(tmp_path / "hr", 1)
+    given = workers.read
+
+    def read(path: Path, *arguments: Any, **named: Any) -> Any:
+        if path.parent.name == "hr":
+            raise OutOfMemory
+        return given(path, *arguments, **named)
+
+    monkeypatch.setattr(workers, "read", read)
+    assert do(batch(source, tmp_path / "out", references=tmp_path / "hr")).done == 1
+    (line,) = lines(tmp_path / "out")
+    assert line["metrics"]["psnr_y"] is None and "needs more memory" in line["remark"]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,6 @@ from sr_demo.imaging.alignment import Shift, undo_shift
 from sr_demo.imaging.resize import resize
 from sr_demo.inference import faithful
 from sr_demo.inference.jobs import job_for
-from sr_demo.metrics.scores import COLUMNS
 from sr_demo.options import GenerativeOptions
 from sr_demo.progress import Progress
 from sr_demo.reports import evaluation
@@ -46,8 +45,9 @@ from tests.conftest import image_of, noise
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = [
-    "approach", "checkpoint", "images", "scale", *(column.key for column in COLUMNS), "seconds_per_image",
-    "peak_memory_mb", "precision", "precision_loss_db", "tile", "halo", "notes",
+    "approach", "checkpoint", "images", "scale", "psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe",
+    "improvement", "omission", "hallucination", "ms_ssim", "gmsd", "frc_cutoff", "lpips", "dists", "flip",
+    "seconds_per_image", "peak_memory_mb", "precision", "precision_loss_db", "tile", "halo", "notes",
 ]  # fmt: skip
 
 
@@ -347,6 +347,21 @@ def test_deploy_scores_each_approach_on_the_pairs_of_its_scale(sr, approaches, t
         put(tmp_path / "in" / f"{name}.png", side, side)
     said = sr("deploy", "bicubic", "twice", "--pairs", tmp_path / "in")
     assert said.status == 0, said.err
+
+
+def test_deploy_measures_the_others_where_a_scale_has_no_pairs(sr, approaches, tmp_path: Path, monkeypatch) -> None:
+    def note(jobs, plan, *rest: object) -> dict[str, list[object]]:
+        assert [job.key for job in jobs] == ["bicubic"] and list(plan.pairs) == [4]
+        return {"approaches": []}
+
+    monkeypatch.setattr(deploy_report, "deploy", note)
+    approaches(replace(fakes.good("thrice"), scale=3))
+    put(tmp_path / "hr" / "baby.png", 64, 64)
+    put(tmp_path / "lr" / "babyx4.png", 16, 16)
+    said = sr("deploy", "bicubic", "thrice", "--pairs", tmp_path / "hr", "--lr", tmp_path / "lr")
+    assert said.status == 2 and "thrice: " in said.err and "small version" in said.err
+    said = sr("deploy", "thrice", "--pairs", tmp_path / "hr", "--lr", tmp_path / "lr")
+    assert said.status == 2 and "thrice: " not in said.err and "small version" in said.err
 
 
 def test_a_pair_of_another_scale_fails_alone(sr, approaches, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_the_copy_of_the_options_is_removed(home: Path, tmp_path: Path, monkeypa
     drawn(fresh)
     assert fresh._worker is not None
     fresh._worker.close()
-    assert list(tmp_path.glob("*.yaml")) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_stop_ends_the_process_and_running_out_of_memory_does_not(upscaler: supir.SupirUpscaler) -> None:

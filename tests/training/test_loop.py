@@ -119,10 +119,11 @@ def test_the_last_phase_runs_and_everything_stays_finite(recipe, pairs):
     assert all(p.isfinite().all() for p in trainer.ema.module.parameters())
 
 
-@pytest.mark.parametrize("name", ["srgan", "real-esrgan-direct"])
-def test_patches_cut_to_a_small_image_still_fit_the_discriminator(name, tmp_path, capsys):
+@pytest.mark.parametrize("name", ["srgan", "real-esrgan-direct", "cyclegan"])
+def test_patches_cut_to_a_small_image_still_fit_the_networks(name, tmp_path, capsys):
     """Arrays may be of any size: 100 x 100 pixels are 25 x 25 in LR, and the discriminator halves HR three times."""
-    large = np.random.default_rng(0).integers(0, 255, (2, 100, 100, 3), dtype=np.uint8)
+    size = 120 if name == "cyclegan" else 100  # its second network halves LR three times
+    large = np.random.default_rng(0).integers(0, 255, (2, size, size, 3), dtype=np.uint8)
     np.savez(tmp_path / "hr.npz", large)
     pairs = sources.load(tmp_path / "hr.npz", 4, 48, lambda _: None)
     recipe = find(name)
@@ -130,7 +131,14 @@ def test_patches_cut_to_a_small_image_still_fit_the_discriminator(name, tmp_path
     recipe = train._with_fitting_patches(recipe, pairs)
     assert {phase.patch for phase in recipe.phases} == {24}
     assert np.isfinite(train.make_trainer(recipe, pairs, pairs, CPU, 0).step(0.99))
-    assert "cut to 24: the smallest picture's side is 25" in capsys.readouterr().out
+    assert f"cut to 24: the smallest picture's side is {size // 4}" in capsys.readouterr().out
+
+
+def test_an_image_that_is_too_small_for_a_patch_is_refused(tmp_path):
+    np.savez(tmp_path / "hr.npz", np.zeros((2, 16, 16, 3), np.uint8))
+    pairs = sources.load(tmp_path / "hr.npz", 4, 48, lambda _: None)
+    with pytest.raises(BadInput, match="has 4 pixels a side, and cyclegan needs 8"):
+        train._with_fitting_patches(find("cyclegan"), pairs)
 
 
 @pytest.mark.parametrize("name", ["rdn-mse", "real-esrgan-direct"])

@@ -13,7 +13,7 @@ def test_smooth_scrolling_asks_first() -> None:
     texts = {
         path: path.read_text(encoding="utf-8") for kind in ("py", "js", "css") for path in folder.rglob(f"*.{kind}")
     }
-    smooth = {path.name: len(re.findall(r"['\"]smooth['\"]|scroll-behavior", text)) for path, text in texts.items()}
-    asking = {path.name: text.count("prefers-reduced-motion") for path, text in texts.items()}
+    smooth = {path: len(re.findall(r"['\"]smooth['\"]|scroll-behavior", text)) for path, text in texts.items()}
+    asking = {path: text.count("prefers-reduced-motion") for path, text in texts.items()}
     assert any(smooth.values())
-    assert [name for name, times in smooth.items() if times > asking[name]] == []
+    assert [path for path, times in smooth.items() if times > asking[path]] == []

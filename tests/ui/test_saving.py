@@ -210,7 +210,8 @@ def test_a_zip_that_is_still_packed_is_not_offered_for_what_was_chosen_after_it(
         packing = packs()
         assert not next(packing)[menu.pack].interactive and next(packing)[menu.about]
         assert other()[menu.pack].interactive, "the next zip can be packed at once"
-        assert list(packing) == []
+        left = list(packing)
+        assert left and all(update == gr.skip() for update in left), "Gradio sends the last one again"
 
 
 def test_a_result_that_is_deleted_while_it_is_encoded_is_said_to_be_gone(

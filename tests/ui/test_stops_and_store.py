@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from sr_demo.approaches.baselines import BICUBIC
@@ -41,7 +42,7 @@ def test_a_run_yields_nothing_more_once_a_later_one_has_begun_and_leaves_that_on
     first = stops.newest("me", lambda flag: iter(("one", flag)))
     assert next(first) == "one"
     second = stops.begin("me")
-    assert list(first) == []
+    assert [update == gr.skip() for update in first] == [True]
     stops.stop("me")
     assert second.is_set()
 
@@ -69,7 +70,7 @@ def test_a_run_that_is_superseded_yields_nothing_more() -> None:
     run = stops.newest("me", lambda flag: iter(("one", "two")))
     assert next(run) == "one"
     stops.supersede("me")
-    assert list(run) == [] and not stops.is_running("me")
+    assert list(run) == [gr.skip()] and not stops.is_running("me")
     stops.supersede("unknown")
 
 

@@ -188,7 +188,9 @@ def test_a_measurement_is_judged_by_the_budget_of_its_end(
     assert lab.report not in handlers.judge(report, *values), "it is judged by that already"
     changed = [False if value is True else value for value in values]
     assert handlers.judge(report, *changed)[lab.report]["budget"] != report["budget"]
-    assert "Measured." in handlers.judge(report, *values)[lab.line], "in place of a sentence about a wrong value"
+    wrong = handlers.judge(report, *[-1 if isinstance(value, int | float) else value for value in values])
+    assert "sr-problem" in wrong[lab.line]
+    assert lab.report in handlers.judge(wrong[lab.report], *values), "in place of the sentence about a wrong value"
 
 
 def test_the_lab_measures_and_exports_a_visitors_model_for_them_only(

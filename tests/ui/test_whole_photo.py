@@ -151,7 +151,7 @@ def test_stop_stays_where_it_stops_something_else_too(
     stop = components.run.stop
     *_, last = run(context, components, part)
     assert not last[stop].interactive
-    flag = context.stops.begin("models visitor")  # one is tried out
+    flag = context.stops.begin("open model visitor")
     *_, last = run(context, components, part)
     assert last[stop].interactive
     handlers = RunHandlers(context, components)
@@ -159,10 +159,10 @@ def test_stop_stays_where_it_stops_something_else_too(
     assert flag.is_set()
     work = VisitorWork(context, components.choice.own.status, stop, beside=STOPPED)
     comparison = context.stops.begin("compare visitor")
-    *_, last = work.run("visitor", "models", "searching", lambda *_: 1, lambda _: {})
+    *_, last = work.run("visitor", "search models", "searching", lambda *_: 1, lambda _: {})
     assert last[stop].interactive
     context.stops.end("compare visitor", comparison)
-    *_, last = work.run("visitor", "models", "searching", lambda *_: 1, lambda _: {})
+    *_, last = work.run("visitor", "search models", "searching", lambda *_: 1, lambda _: {})
     assert not last[stop].interactive
 
 

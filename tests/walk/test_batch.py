@@ -19,6 +19,7 @@ import pytest
 from PIL import Image as Pillow
 
 from sr_demo import image
+from sr_demo.batch import run as batches
 from sr_demo.cli import main
 from tests.walk.conftest import Locate
 from tests.walk.doors import LIMITS, walked
@@ -54,6 +55,7 @@ def walk(locate: Locate, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
         printed, begun = StringIO(), time.monotonic()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
             patch.setattr(image.read, "__defaults__", (LIMITS, None))
+            patch.setattr(batches, "Limits", lambda: LIMITS)
             assert main.main(["batch", str(source), "--approach", "bicubic", "--out", str(out)]) == 2
         done = Walk(out, time.monotonic() - begun, printed.getvalue())
         manifest = (out / "manifest.jsonl").read_text(encoding="utf-8", errors="surrogateescape")

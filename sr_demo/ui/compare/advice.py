@@ -103,7 +103,9 @@ class AdviceHandlers:
         with self._lock:
             chosen = session_of(request) in self._chosen
         if found is None or test or chosen or {*methods, *more} != set(proposed):
-            return {component: gr.skip() for component in (*self._ticked(), self._parts.choice.proposed)}
+            kept = {component: gr.skip() for component in (*self._ticked(), self._parts.choice.proposed)}
+            # What is ticked may have changed while the photo was analysed.
+            return {**kept, self._parts.results.advice: self._html(found, {*methods, *more}) if found else gr.skip()}
         keys = [job.key for job in self._suited(found)]
         ticked = {self._parts.results.advice: self._html(found, set(keys))}
         return {**self._ticks(found), **ticked, self._parts.choice.proposed: keys}
@@ -180,7 +182,8 @@ def html(found: Recommendation, *, ticked: bool = False) -> str:
     tick, done, why = marked("advice_tick"), marked("advice_ticked"), marked("advice_why")
     return (
         f'<div class="sr-advice"><p{" class=sr-ticked" if ticked else ""}>{photo}: {choice} '
-        f'<button type="button" data-tick class="sr-link">{tick}</button> <span class="sr-done">{done}</span></p>'
+        f'<button type="button" id="tick-these" data-tick class="sr-link">{tick}</button> '
+        f'<span class="sr-done">{done}</span></p>'
         f"<details><summary>{why}</summary><ul>{reasons}</ul></details></div>"
     )
 

@@ -17,7 +17,7 @@ from sr_demo.spec import Approach
 from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents, SearchComponents
-from sr_demo.ui.compare.run_handlers import MODELS, SEARCH, STOPPED
+from sr_demo.ui.compare.run_handlers import FETCHING, SEARCH, STOPPED
 from sr_demo.ui.compare.visitor_model_handlers import TRIAL_SECONDS, VisitorModelHandlers
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.languages import word
@@ -88,7 +88,7 @@ class CommunityHandlers:
         def added(job: Job) -> Updates:
             return self._own.opened(job, self._box.status, session)
 
-        yield from self._work.run(session, MODELS, "fetching the model", work, added)
+        yield from self._work.run(session, FETCHING, "fetching the model", work, added)
 
     def _refuse_twice(self, identifier: str, session: str) -> None:
         key = f"{fetched_models.ID}:{identifier}"

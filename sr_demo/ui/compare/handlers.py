@@ -145,6 +145,7 @@ class Handlers:
 
         updates = self._latest(opened, request)
         if updates is None:
+            # Nothing follows an event that failed; what has superseded this one updates the page.
             raise gr.Error("Another photo was opened.", visible=False, print_exception=False)
         return updates
 

@@ -311,7 +311,6 @@ def _connect(components: CompareComponents, handlers: Handlers, runs: RunHandler
             component.input(None, None, None, js=advice.TICKED_NO_MORE, **quiet)
     ticked = results.advice.select(suited.tick, photo.source, ticks, **quiet)
     estimate_after(ticked)
-    # Not after an example that was superseded.
     estimate_after(run_after(example.success(handlers.estimate, sized, estimates, **quiet)))
     chosen_region = photo.region.input(handlers.choose_region, [photo.source, photo.region], redrawn, **each)
     estimate_after(chosen_region, "always_last")

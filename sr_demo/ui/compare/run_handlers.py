@@ -38,8 +38,8 @@ from sr_demo.ui.viewer.viewer import viewer_value
 
 EMPTY = "Choose a photo or click an example, then press Compare. The results appear here."
 
-RUNS, MODELS, SEARCH = STOPPED = "compare", "models", "search models"
-"""Kinds of work that the Stop button of the tab stops: comparisons, opening models, and searching for them."""
+RUNS, OPENING, FETCHING, SEARCH = STOPPED = "compare", "open model", "fetch model", "search models"
+"""Kinds of work that the Stop button of the tab stops."""
 
 
 class RunHandlers:

@@ -175,7 +175,7 @@ class SaveHandlers:
     def _prepared(self, result: str | None, form: str, bits: str, quality: float, private: bool) -> Updates:
         menu = self._menu
         if result is None:
-            return {menu.file: gr.DownloadButton(interactive=False)}
+            return {menu.file: gr.DownloadButton(interactive=False), menu.pack: gr.Button(interactive=False)}
         try:
             path = self._saving.result(result)
             saved = self._saving.encode(path, output_choice.chosen(form, quality, private=private, bits=bits))

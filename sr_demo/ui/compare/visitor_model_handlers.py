@@ -14,7 +14,7 @@ from sr_demo.reports import formatting
 from sr_demo.system.file_sizes import file_size
 from sr_demo.ui.callers import Caller
 from sr_demo.ui.compare.components import CompareComponents
-from sr_demo.ui.compare.run_handlers import MODELS, STOPPED
+from sr_demo.ui.compare.run_handlers import OPENING, STOPPED
 from sr_demo.ui.html import fine_print, problem
 from sr_demo.ui.method_choices import PageContext, labels, offered
 from sr_demo.ui.sessions import session_of
@@ -52,7 +52,7 @@ class VisitorModelHandlers:
             return self.opened(job, own.status, session)
 
         steps = VisitorWork(self._context, own.status, self._parts.run.stop, {own.file: None}, beside=STOPPED)
-        yield from steps.run(session, MODELS, "trying it out on a small image", work, shown)
+        yield from steps.run(session, OPENING, "trying it out on a small image", work, shown)
 
     def remove(self, methods: list[str], request: gr.Request) -> Updates:
         """Delete the visitor's models."""

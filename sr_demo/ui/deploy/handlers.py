@@ -28,7 +28,6 @@ from sr_demo.ui.visitor_work import VisitorWork
 
 PLAN = Plan(sizes=(Size(64, 64), Size(128, 128)), seconds=1.5)
 """Measurement plan, shorter than that of the command line, since a visitor waits."""
-_MEASURED = "Measured. Change the budget to judge again."
 DEPLOY_SECONDS = 10.0
 """Expected duration of measuring one method."""
 
@@ -85,7 +84,7 @@ class DeployHandlers:
                 return deploy(jobs, self._plan, budget, progress)
 
         def shown(report: dict[str, Any]) -> Updates:
-            return self._shown(report, _MEASURED)
+            return self._shown(report, "Measured. Change the budget to judge again.")
 
         stopped = "Stopped. The last complete report stays."
         steps = VisitorWork(self._context, self._parts.line, self._parts.stop, stopped=stopped)
@@ -98,10 +97,11 @@ class DeployHandlers:
         try:
             budget = _budget(values)
             if report["budget"] == as_dict(budget):
-                return {self._parts.line: progress_line(_MEASURED)}
+                return gr.skip()
             return self._shown(judged(report, budget), "Judged by the new budget; nothing was measured again.")
         except SRError as exc:
-            return {self._parts.line: problem(str(exc))}
+            # Without its budget, so that the next valid one replaces the sentence, even if it is the one before.
+            return {self._parts.line: problem(str(exc)), self._parts.report: {**report, "budget": None}}
 
     def stop(self, request: gr.Request) -> None:
         """Stop the measurement of this session."""

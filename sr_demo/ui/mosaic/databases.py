@@ -42,8 +42,8 @@ class VisitorDatabases:
         if not is_own(choice):
             raise BadInput("You can delete only your own memories here.")
         place = self._place(choice)
-        upscalers.forget_below({place})
         shutil.rmtree(place, ignore_errors=True)
+        upscalers.forget_below({place})
         return VisitorDatabases({label: p for label, p in self.places.items() if _OWN + label != choice}, self.made)
 
     def memory(self, choice: str) -> tuple[PatchDatabase, str]:

@@ -127,7 +127,7 @@ class MosaicHandlers:
     def render(self, path: str | None, mode: str, database: str, own: VisitorDatabases, *values: Any) -> Updates:
         """Rebuild the image with the options in `values`, in the order of `OPTIONS`."""
         if path is None:
-            return self.clear()
+            return self.clear(current_request())
         rendered = self._context.stops.latest(
             _key(current_request()), lambda: self._rendered(path, mode, database, own, values)
         )
@@ -140,7 +140,7 @@ class MosaicHandlers:
         try:
             rendering = Rendering(path, mode, database, build(MosaicOptions, dict(zip(OPTIONS, values, strict=True))))
             make = self._tiles if mode == TILES else self._refined
-            with self._context.callers.turn() as progress:
+            with self._context.callers.turn(newest="mosaic") as progress:
                 made = make(rendering, own, progress)
                 folder = self._context.store.new()
                 result, distance_map = folder / "mosaic.png", folder / "unknown.png"
