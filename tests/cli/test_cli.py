@@ -45,8 +45,8 @@ from tests.conftest import image_of, noise
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = [
-    "approach", "checkpoint", "images", "scale", "psnr_y", "ssim_y", "psnr_rgb", "lr_consistency", "niqe",
-    "improvement", "omission", "hallucination", "ms_ssim", "gmsd", "frc_cutoff", "lpips", "dists", "flip",
+    "approach", "checkpoint", "images", "scale", "psnr_y", "ssim_y", "psnr_rgb", "ms_ssim", "gmsd", "lpips", "dists",
+    "flip", "frc_cutoff", "improvement", "omission", "hallucination", "lr_consistency", "niqe",
     "seconds_per_image", "peak_memory_mb", "precision", "precision_loss_db", "tile", "halo", "notes",
 ]  # fmt: skip
 
