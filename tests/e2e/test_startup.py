@@ -21,12 +21,12 @@ def test_both_starts_are_asked_for_results_and_the_first_is_waited_for(
     caches: list[Path] = []
 
     @contextmanager
-    def start(cache: Path, *_: Path) -> Iterator[SimpleNamespace]:
+    def served(cache: Path, *_: Path) -> Iterator[SimpleNamespace]:
         caches.append(cache)
         yield SimpleNamespace(url=api_server.url, seconds=1.25)
 
     waited: list[str] = []
-    monkeypatch.setattr(startup, "start", start)
+    monkeypatch.setattr(startup, "start", served)
     monkeypatch.setattr(startup, "_METHOD", "bicubic")
     monkeypatch.setattr(startup, "_SIDE", 16)
     monkeypatch.setattr(startup, "_wait_until_prepared", lambda client, image: waited.append(image.name))
