@@ -137,7 +137,7 @@ def test_values_of_a_users_network_that_are_not_numbers_are_no_bug(value: float)
     file = WeightFile("mine.onnx", "0" * 64, 1, path=Path("mine.onnx"))
     made = fakes.returning(lambda image: readonly(upscaled(image) + np.float32(value)))
     theirs = job(replace(made, checkpoints=(Checkpoint("mine", "mine", (file,)),)))
-    with pytest.raises(SRError, match=r"not numbers at this precision\. Choose fp32"):
+    with pytest.raises(SRError, match=r"that are not numbers\. Choose fp32"):
         upscale_image(LoadedModel(theirs, fakes.upscaler_of(made)), SMALL, SILENT)
 
 
