@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from threading import Event
 
 import gradio as gr
 import numpy as np
@@ -69,12 +70,22 @@ def test_a_click_shows_guesses_their_spread_and_the_steps(handlers, photo):
     assert "Step 1: noise 11%" in html and "Step 3" in html and html.count("<img") == 2 * 3
 
 
-def test_a_guess_is_shown_as_soon_as_it_is_there_and_stays_after_stop(handlers, photo):
-    parts, visitor, updates = handlers._parts, FakeRequest(), []
+def test_a_guess_is_shown_as_soon_as_it_is_there_and_stays_after_stop(handlers, photo, monkeypatch):
+    parts, visitor, updates, halted = handlers._parts, FakeRequest(), [], Event()
+    draw = DiffusionUpscaler.draw_samples
+
+    def waiting(*arguments):
+        for number, samples in enumerate(draw(*arguments)):
+            yield samples
+            if number == 4:  # the guesses take milliseconds: without this, all may be there before Stop
+                halted.wait(60)
+
+    monkeypatch.setattr(DiffusionUpscaler, "draw_samples", waiting)
     for update in handlers.guess(photo, 8, *VALUES, request=visitor):
         updates.append(update)
         if "Guess 1" in arrived(update, parts):
             handlers.halt(visitor)
+            halted.set()
     last = updates[-1]
     assert "Stopped" in last[parts.status]
     assert arrived(last, parts)[:3] == ["Your photo", "Start image", "Guess 1"]
