@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +70,6 @@ def run(args: argparse.Namespace) -> int:
     from sr_demo.deploy.measurement import Plan
     from sr_demo.deploy.report import budget_from, deploy, embedded_jobs, sizes
     from sr_demo.inference.jobs import refuse_repeated
-    from sr_demo.reports.evaluation import pairs
 
     budget = budget_from(assignments(args.budget, "--budget"))
     plan = Plan(sizes=sizes(args.size)) if args.size else Plan()
@@ -78,26 +78,19 @@ def run(args: argparse.Namespace) -> int:
     chosen = jobs(args, args.approaches, download=args.download)
     refuse_repeated(chosen)
     chosen = chosen or [replace(job, precision=args.precision) for job in embedded_jobs(APPROACHES)]
-    unpaired: dict[int, BadInput] = {}
+    failed = False
     if args.pairs is not None:
-        found: dict[int, list[Pair]] = {}
-        for scale in dict.fromkeys(job.default_scale for job in chosen):
-            try:
-                found[scale] = pairs(args.pairs, args.lr, scale)
-            except BadInput as exc:
-                unpaired[scale] = exc
-        if not found:
-            raise next(iter(unpaired.values()))
+        found, unpaired = _pairs(args.pairs, args.lr, [job.default_scale for job in chosen])
         for job in chosen:
             if job.default_scale in unpaired:
                 print_error(f"{job.key}: {unpaired[job.default_scale]}")
+                failed = True
         chosen = [job for job in chosen if job.default_scale in found]
         first = next(iter(found.values()))
         name = f"the {len(first)} pictures of {args.pairs}" if len(first) > 1 else str(first[0].hr)
         plan = replace(plan, pairs=found, pairs_name=name)
     with new_files(args.json, args.html, args.csv, overwrite=args.overwrite):
         report = deploy(chosen, plan, budget, terminal("deploy"))
-        failed = bool(unpaired)
         for row in report["approaches"]:
             if row["failed"]:
                 print_error(f"{row['key']}: {row['failed']}")
@@ -110,3 +103,19 @@ def run(args: argparse.Namespace) -> int:
             (args.csv, lambda: deploy_csv(report)),
         )
     return 2 if failed or not written else 0
+
+
+def _pairs(hr: Path, lr: Path | None, scales: Iterable[int]) -> tuple[dict[int, list[Pair]], dict[int, BadInput]]:
+    """Return the pairs by scale, and why there are none for the other scales. Raises BadInput if there are none at all."""
+    from sr_demo.reports.evaluation import pairs
+
+    found: dict[int, list[Pair]] = {}
+    unpaired: dict[int, BadInput] = {}
+    for scale in dict.fromkeys(scales):
+        try:
+            found[scale] = pairs(hr, lr, scale)
+        except BadInput as exc:
+            unpaired[scale] = exc
+    if not found:
+        raise next(iter(unpaired.values()))
+    return found, unpaired

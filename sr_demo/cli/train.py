@@ -20,7 +20,7 @@ from sr_demo.cli.console import stoppable
 from sr_demo.errors import BadInput, SRError, quoted
 from sr_demo.system.file_sizes import file_size
 from sr_demo.system.folders import short_name
-from sr_demo.system.outputs import refuse_existing
+from sr_demo.system.outputs import refuse_existing, refuse_other_suffix
 from sr_demo.training import run_state, sources
 from sr_demo.training.cards import write_card, write_weights
 from sr_demo.training.data import Pairs
@@ -138,8 +138,7 @@ def _train(args: argparse.Namespace) -> int:
         raise BadInput(
             f"{recipe.name} learns from unpaired photos: leave out {'--teacher' if args.teacher else '--synthetic'}."
         )
-    if args.out.suffix != ".safetensors":
-        raise BadInput(f"--out must name a .safetensors file, not {quoted(args.out.name)}.")
+    refuse_other_suffix(args.out, ".safetensors")
     device = choose_device(args.device)
     state_file = args.state or args.out.with_suffix(".state.pt")
     refuse_earlier_run(args, state_file)

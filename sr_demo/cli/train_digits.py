@@ -20,9 +20,9 @@ import torch
 from sr_demo.backends.torch_backend import load_safetensors
 from sr_demo.cli.console import stoppable
 from sr_demo.digits.data import Digits, default_file, downloaded, load
-from sr_demo.errors import BadInput, quoted
+from sr_demo.errors import BadInput
 from sr_demo.system.file_sizes import file_size
-from sr_demo.system.outputs import refuse_existing
+from sr_demo.system.outputs import refuse_existing, refuse_other_suffix
 from sr_demo.system.storage import disk_errors_translated, ensure_folder, unfinished_folder
 from sr_demo.training import run_state as files
 from sr_demo.training.cards import LICENCE, device_name, write_weights
@@ -47,8 +47,7 @@ def train_digits(args: argparse.Namespace, device: torch.device) -> int:
     if not args.out:
         raise BadInput(f"train {args.recipe} needs --out.")
     recipe = find(args.recipe)
-    if args.out.suffix != ".safetensors":
-        raise BadInput(f"--out must name a .safetensors file, not {quoted(args.out.name)}.")
+    refuse_other_suffix(args.out, ".safetensors")
     state_file = args.state or args.out.with_suffix(".state.pt")
     names = (args.out, state_file, args.out.with_suffix(".json"))
     owned = args.overwrite or args.resume or args.snapshot

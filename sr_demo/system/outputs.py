@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sr_demo.errors import BadInput, StorageError
+from sr_demo.errors import BadInput, StorageError, quoted
 
 LONGEST = 255
 """Longest file name in bytes that all common file systems support."""
@@ -82,6 +82,12 @@ def reserve_path(target: Path, kept: Collection[Identity] = (), *, overwrite: bo
     except BaseException:
         _remove_empty(path)
         raise
+
+
+def refuse_other_suffix(out: Path, suffix: str) -> None:
+    """Raise BadInput unless `out`, the value of `--out`, ends in `suffix`."""
+    if out.suffix != suffix:
+        raise BadInput(f"--out must name a {suffix} file, not {quoted(out.name)}.")
 
 
 def refuse_existing(paths: Iterable[Path], *, overwrite: bool, advice: str = "Choose another name") -> None:

@@ -242,12 +242,7 @@ class DigitTrainer:
         Raises:
             BadInput: The state is that of another network.
         """
-        try:
-            self.network.load_state_dict(values["network"])
-        except RuntimeError as problem:
-            raise BadInput(
-                f"The state of recipe {values['recipe']!r} holds another network than this recipe's."
-            ) from problem
+        files.restore_network(values, self.network)
         self.began_with, self.plans = values.get("began_with"), values.get("plans", [])
         self.ema.load_state_dict(values["ema"])
         self.optimiser.load_state_dict(values["optimiser"])

@@ -166,12 +166,7 @@ class Trainer:
         Raises:
             BadInput: The state is that of another network.
         """
-        try:
-            self.network.load_state_dict(values["network"])
-        except RuntimeError as problem:
-            raise BadInput(
-                f"The state of recipe {values['recipe']!r} holds another network than this recipe's."
-            ) from problem
+        files.restore_network(values, self.network)
         self.ema.load_state_dict(values["ema"])
         if values.get("optimiser_name", "adamw") == self.recipe.optimiser:
             self.optimiser.load_state_dict(values["optimiser"])

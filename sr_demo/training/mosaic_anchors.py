@@ -34,7 +34,7 @@ from sr_demo.metrics.full_reference import psnr_y, ssim_y
 from sr_demo.progress import SILENT
 from sr_demo.system.file_sizes import file_size
 from sr_demo.system.folders import short_name
-from sr_demo.system.outputs import refuse_existing
+from sr_demo.system.outputs import refuse_existing, refuse_other_suffix
 from sr_demo.training.data import image_files, read_rgb
 from sr_demo.training.sources import load_test_sets, split_indices, validation_folder
 
@@ -291,8 +291,7 @@ def add_anchor_arguments(parser: argparse.ArgumentParser) -> None:
 def run_anchor_training(args: argparse.Namespace) -> int:
     """Train from the command line; return 0, or 2 after printing what is wrong."""
     try:
-        if args.out.suffix != ".safetensors":
-            raise BadInput(f"--out must name a .safetensors file, not {args.out.name!r}.")
+        refuse_other_suffix(args.out, ".safetensors")
         if not 0 <= args.seed <= _LARGEST_SEED:
             raise BadInput(f"--seed takes a number from 0 to {_LARGEST_SEED}, not {args.seed}.")
         refuse_existing((args.out, args.out.with_suffix(".json")), overwrite=args.overwrite)

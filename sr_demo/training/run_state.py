@@ -81,6 +81,16 @@ def current_layout(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def restore_network(values: dict[str, Any], network: torch.nn.Module) -> None:
+    """Load the weights of a state into `network`. Raises BadInput if they are those of another network."""
+    try:
+        network.load_state_dict(values["network"])
+    except RuntimeError as problem:
+        raise BadInput(
+            f"The state of recipe {values['recipe']!r} holds another network than this recipe's."
+        ) from problem
+
+
 def randomness(rng: np.random.Generator, noise: torch.Generator) -> dict[str, Any]:
     """Return the states of both random generators: `rng` draws patches, `noise` the noise of batches."""
     return {"patches": rng.bit_generator.state, "noise": noise.get_state(), "torch": torch.get_rng_state()}

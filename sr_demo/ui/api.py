@@ -184,9 +184,9 @@ class Endpoints:
                             file, facts = _save(event.result, folder, written.like(kind_of(Path(image))))
                         except (BadInput, OutOfMemory) as exc:  # such as a result that its format cannot hold
                             report["failures"].append({"approach": event.result.job.key, "message": str(exc)})
-                            continue
-                        files.append(file)
-                        report["results"].append(facts)
+                        else:
+                            files.append(file)
+                            report["results"].append(facts)
                     elif isinstance(event, Failed):
                         report["failures"].append({"approach": event.job.key, "message": event.message})
             return files, report

@@ -23,6 +23,7 @@ from gradio_client import handle_file
 from gradio_client.utils import get_extension
 
 from sr_demo.codecs.formats import FORMATS, format_of
+from sr_demo.deploy.report import without_images
 from sr_demo.errors import BadInput, MissingDependency, SRError, quoted
 from sr_demo.ui import arguments, request_validation
 from sr_demo.ui.fetching import stand_in
@@ -199,16 +200,8 @@ def _contents(value: Any, types: Any) -> Iterator[Any]:
         title = FORMATS[form].title if form else path.suffix[1:].upper()
         yield types.TextContent(type="text", text=f"{title}: {value.get('url') or value['path']}")
     elif value is not None:
-        yield types.TextContent(type="text", text=json.dumps(_without_images(value)))
-
-
-def _without_images(value: Any) -> Any:
-    """Return a report without its images, which take up 90 % of its text and cannot be read by a language model."""
-    if isinstance(value, dict):
-        return {key: _without_images(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_images(item) for item in value]
-    return "an image, left out here" if isinstance(value, str) and value.startswith("data:image/") else value
+        # Without images, which a language model cannot read in JSON.
+        yield types.TextContent(type="text", text=json.dumps(without_images(value)))
 
 
 def _is_file(value: Any) -> bool:

@@ -5,7 +5,7 @@ The flags cannot be stored in Gradio's State, which deep-copies its values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from threading import Event, Lock
 from typing import Any, NamedTuple, TypeVar
 
@@ -100,6 +100,10 @@ class Stops:
         with self._lock:
             run = self._runs.get(session)
         return run is not None and not run.flag.is_set()
+
+    def any_running(self, session: str, kinds: Iterable[str]) -> bool:
+        """Return whether work of one of `kinds` runs in this session; its runs have the key "KIND SESSION"."""
+        return any(self.is_running(f"{kind} {session}") for kind in kinds)
 
     def _is_newest(self, session: str, flag: Event) -> bool:
         return session in self._runs and self._runs[session].flag is flag

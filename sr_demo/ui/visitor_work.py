@@ -74,8 +74,8 @@ class VisitorWork:
         yield {self.status: fine_print(f"{begin[0].upper()}{begin[1:]}."), **self._stop_enabled(True)}
 
         def ended() -> Updates:
-            others = [f"{other} {session}" for other in self.beside if other != kind]
-            return {**self.at_end, **self._stop_enabled(any(map(self.context.stops.is_running, others)))}
+            others = [other for other in self.beside if other != kind]
+            return {**self.at_end, **self._stop_enabled(self.context.stops.any_running(session, others))}
 
         try:
             with self.context.callers.admitted(stop) as caller:

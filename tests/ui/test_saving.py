@@ -17,7 +17,7 @@ from sr_demo.image import Limits, Output, quantize, read, write_png
 from sr_demo.inference.runner import Runner
 from sr_demo.ui.compare import save_menu
 from sr_demo.ui.compare import saving as savings
-from sr_demo.ui.compare.save_menu import SaveHandlers
+from sr_demo.ui.compare.save_menu import SaveHandlers, SaveMenu
 from sr_demo.ui.compare.saving import ZIP, Saving
 from sr_demo.ui.method_choices import PageContext
 from sr_demo.ui.stops import Stops
@@ -64,6 +64,14 @@ def result(store: Store, uploads: UploadCache, upload: Path) -> Path:
         archive.writestr("report.html", '<img src="rdn.png" alt="rdn.png">')
         archive.writestr("report.json", "{}")
     return folder / "rdn.png"
+
+
+def save_handlers(store: Store, uploads: UploadCache) -> tuple[SaveHandlers, SaveMenu]:
+    """The handlers of the menu, and its components."""
+    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
+    with gr.Blocks():
+        menu = save_menu.lay_out()
+    return SaveHandlers(Saving(store, uploads, LIMITS), context, menu), menu
 
 
 def gps(path: Path) -> dict[int, object]:
@@ -150,10 +158,7 @@ def test_what_takes_too_long_is_refused(
 def test_nothing_can_be_saved_until_the_chosen_format_is_encoded(
     store: Store, uploads: UploadCache, result: Path, gradio_loops: None
 ) -> None:
-    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
-    with gr.Blocks():
-        menu = save_menu.lay_out()
-    handlers = SaveHandlers(Saving(store, uploads, LIMITS), context, menu)
+    handlers, menu = save_handlers(store, uploads)
     pressed: Any = SimpleNamespace(url=f"gradio_api/file={result}", label="RDN")
     opened = handlers.open(pressed)
     assert opened[menu.result] == str(result) and not opened[menu.file].interactive
@@ -190,10 +195,7 @@ def test_a_file_that_was_selected_before_is_never_offered(
 def test_a_zip_that_is_still_packed_is_not_offered_for_what_was_chosen_after_it(
     store: Store, uploads: UploadCache, result: Path, gradio_loops: None
 ) -> None:
-    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
-    with gr.Blocks():
-        menu = save_menu.lay_out()
-    handlers = SaveHandlers(Saving(store, uploads, LIMITS), context, menu)
+    handlers, menu = save_handlers(store, uploads)
     asked: Any = SimpleNamespace(session_hash="me")
     pressed: Any = SimpleNamespace(url=f"gradio_api/file={result}", label="RDN")
 
@@ -217,10 +219,7 @@ def test_a_zip_that_is_still_packed_is_not_offered_for_what_was_chosen_after_it(
 def test_a_result_that_is_deleted_while_it_is_encoded_is_said_to_be_gone(
     store: Store, uploads: UploadCache, result: Path, gradio_loops: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    context = PageContext([fakes.good()], Runner(), store, Stops(), Limits(), uploads=uploads)
-    with gr.Blocks():
-        menu = save_menu.lay_out()
-    handlers = SaveHandlers(Saving(store, uploads, LIMITS), context, menu)
+    handlers, menu = save_handlers(store, uploads)
     encode = Saving.encode
 
     def then_deleted(*arguments: Any) -> Any:

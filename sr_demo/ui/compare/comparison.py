@@ -50,25 +50,34 @@ class Given(NamedTuple):
     reduced: Size
     """Equal to `part` where nothing was reduced."""
 
+    @property
+    def is_part(self) -> bool:
+        """Whether a part was cut out."""
+        return self.part != self.photo
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether the photo or its part was reduced."""
+        return self.reduced != self.part
+
     def caption(self) -> str:
         """Return a phrase for the image; "" for the photo as it was uploaded."""
-        cut, reduced = self.part != self.photo, self.reduced != self.part
-        if cut:
-            return "part of your photo, reduced" if reduced else "part of your photo"
-        return "your photo, reduced" if reduced else ""
+        if self.is_part:
+            return "part of your photo, reduced" if self.is_reduced else "part of your photo"
+        return "your photo, reduced" if self.is_reduced else ""
 
     def sentences(self) -> list[str]:
         """Return sentences for a report; none for the photo as it was uploaded."""
         said: list[str] = []
-        cut, (height, width), (rows, columns) = self.part != self.photo, self.part, self.reduced
-        if cut:
+        photo, part = self.photo, self.part
+        if self.is_part:
             said.append(
-                f"Each method enlarged only a part ({width} x {height} of {self.photo.width} x {self.photo.height} pixels), "
+                f"Each method enlarged only a part ({part.width} x {part.height} of {photo.width} x {photo.height} pixels), "
                 "and the numbers are for that part."
             )
-        if self.reduced != self.part:
-            size = f"first reduced to {columns} x {rows} pixels."
-            said.append(f"The part was {size}" if cut else f"The photo was {size}")
+        if self.is_reduced:
+            size = f"first reduced to {self.reduced.width} x {self.reduced.height} pixels."
+            said.append(f"The part was {size}" if self.is_part else f"The photo was {size}")
         return said
 
 
@@ -201,7 +210,7 @@ def _origin(task: Task, view: View) -> str:
         else:
             made = f"Made from the original by realistic degradation: {task.realistic}."
         return " ".join([*cut, made])
-    if task.given and task.given.reduced != task.given.part:
+    if task.given and task.given.is_reduced:
         how = "There is no original to compare with."
     else:
         how = "Enlarged as uploaded; there is no original to compare with."

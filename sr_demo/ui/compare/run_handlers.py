@@ -133,9 +133,10 @@ class RunHandlers:
 
         def load() -> ImageData:
             image = self._context.uploads.read(source.path, self._context.limits)
-            return replace(sources.cut(source, image, presets.max_side(preset, test, factor)), name=source.name)
+            return replace(sources.cut(source, image, longest), name=source.name)
 
         factor = sizes.ChosenSize(size).factor
+        longest = presets.max_side(preset, test, factor)
         lr_size = presets.lr_size(source, preset, test, factor)
         whole = None
         if (
@@ -149,7 +150,7 @@ class RunHandlers:
         different = list({job.key: job for job in jobs}.values())
         brought = external_results_of(self._context, values[choice.brought.files], source)
         centre = source.centre if whole else source.centre_in_region()
-        box, reduced = source.box(), source.size_within(presets.max_side(preset, test, factor))
+        box, reduced = source.box(), source.size_within(longest)
         given = Given(Size(source.height, source.width), Size(box.height, box.width), Size(*reduced))
         return Task(
             load, different, test, realistic, expected, Size(*lr_size), given, _scene(source), centre, brought, whole
@@ -228,8 +229,8 @@ class RunHandlers:
 
     def _ended(self, session: str) -> Updates:
         """Return the buttons after a run; Stop stays where a search or trial of models of the visitor goes on."""
-        others = [f"{kind} {session}" for kind in STOPPED if kind != RUNS]
-        return self._buttons(running=False, can_stop=any(map(self._context.stops.is_running, others)))
+        others = [kind for kind in STOPPED if kind != RUNS]
+        return self._buttons(running=False, can_stop=self._context.stops.any_running(session, others))
 
     def _buttons(self, *, running: bool, can_stop: bool) -> Updates:
         run = self._parts.run

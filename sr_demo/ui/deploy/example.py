@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from sr_demo.deploy.html_report import summary
-from sr_demo.deploy.report import deploy
+from sr_demo.deploy.report import deploy, without_images
 from sr_demo.reports.verdicts import Budget, Facts
 from sr_demo.ui.languages import marked
 
@@ -38,20 +38,7 @@ def measure() -> Facts:
     from sr_demo.inference.jobs import job_for
 
     report = deploy([job_for(APPROACHES, name) for name in METHODS], Plan(), Budget())
-    return {**_without_images(report), "chart": None}
-
-
-def _without_images(found: Facts) -> Facts:
-    """Return a copy without `data:` addresses, which are most of a report's size."""
-
-    def copied(value: object) -> object:
-        if isinstance(value, dict):
-            return {key: copied(one) for key, one in value.items()}
-        if isinstance(value, list):
-            return [copied(one) for one in value]
-        return "" if isinstance(value, str) and value.startswith("data:") else value
-
-    return {key: copied(value) for key, value in found.items()}
+    return {**without_images(report), "chart": None}
 
 
 if __name__ == "__main__":
